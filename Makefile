@@ -1,0 +1,99 @@
+# Needs python3 (3.11 or later), git and make; everything else is fetched by .ci/setup.
+
+NEWEST := .venv-newest/bin
+LOWEST := .venv-lowest/bin
+JS := tests/js/node_modules/.ready
+FAST := not (faults or slow or benchmark or cloud)
+# Most tests wait for processes, so three at a time share two cores well.
+SHARED := -n 3 --dist loadfile
+
+# Processes come and go by the hundred in the tests; let them find their modules compiled.
+export PYTHONDONTWRITEBYTECODE :=
+
+step = @printf '\n== %s\n' '$(1)'
+
+.PHONY: help
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: demo
+demo: .venv/.ready ## open JupyterLab on the first tutorial; HEADLESS=1 runs it and reports
+	.venv/bin/odyssey-nb demo $(if $(filter-out 0,$(HEADLESS)),--headless)
+
+.PHONY: test
+test: .venv-newest/.ready ## check everything, on the newest and on the lowest supported versions
+	@$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target \
+		test-newest lint test-js .venv-lowest/.ready
+	@$(MAKE) --no-print-directory test-lowest
+	$(call step,everything passed)
+
+.PHONY: lint lint-style lint-types lint-imports
+lint: lint-style lint-types lint-imports ## check style, types and the direction of imports
+
+lint-style: .venv-newest/.ready
+	$(call step,ruff)
+	@$(NEWEST)/ruff check --output-format=concise .
+	@$(NEWEST)/ruff format --check .
+
+lint-types: .venv-newest/.ready
+	$(call step,mypy)
+	@$(NEWEST)/mypy
+
+lint-imports: .venv-newest/.ready
+	$(call step,import-linter)
+	@$(NEWEST)/lint-imports --no-logo
+
+.PHONY: test-js
+test-js: $(JS) ## check the widgets' JavaScript without a browser
+	$(call step,tsc)
+	@cd tests/js && npx --no-install tsc -p .
+	$(call step,node --test)
+	@cd tests/js && node --test
+
+.PHONY: test-newest
+test-newest: .venv-newest/.ready ## run the tests on the newest versions, browsers included
+	@.ci/setup chromium
+	$(call step,pytest on the newest versions)
+	@$(NEWEST)/pytest $(SHARED)
+
+.PHONY: test-lowest
+test-lowest: .venv-lowest/.ready ## run the tests on the lowest versions, without browsers
+	$(call step,pytest on the lowest versions)
+	@$(LOWEST)/pytest $(SHARED) -m 'not browser and $(FAST)'
+
+.PHONY: faults
+faults: .venv-newest/.ready ## kill, stop and starve processes and see what is freed, and when
+	@.ci/setup chromium
+	@$(NEWEST)/pytest -m faults
+
+.PHONY: bench
+bench: .venv-newest/.ready ## measure and print
+	@.ci/setup chromium
+	@$(NEWEST)/pytest -m benchmark --capture=no
+
+.PHONY: coverage
+coverage: .venv-newest/.ready ## run the tests on the newest versions and show what they miss
+	@.ci/setup chromium
+	@$(NEWEST)/pytest --cov
+
+.PHONY: clean
+clean: ## remove what these targets built, except .venv
+	rm -rf .venv-lowest .venv-newest .venv-tools tests/js/node_modules dist .coverage .coverage.*
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find odyssey_nb tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: pyproject.toml .ci/setup
+	@.ci/setup demo
+	@touch $@
+
+.venv-newest/.ready: pyproject.toml .ci/setup
+	@.ci/setup newest
+	@touch $@
+
+.venv-lowest/.ready: pyproject.toml .ci/setup
+	@.ci/setup lowest
+	@touch $@
+
+$(JS): tests/js/package.json .ci/setup
+	@.ci/setup javascript
+	@touch $@

@@ -1,0 +1,153 @@
+"""Settings: argument, then environment, then default. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from odyssey_nb.errors import SettingError
+
+try:
+    VERSION = version("odyssey-nb")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    VERSION = "0"
+
+CLOUD_URL = "https://api.odyssey.ml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which service to talk to: its base URL, and the key, which never shows in a repr."""
+
+    url: str | None  # None: the local service, started when needed
+    api_key: str | None
+
+    def __repr__(self) -> str:
+        return f"Target({self.name})"
+
+    @property
+    def name(self) -> str:
+        """What a user calls it."""
+        return self.url or "local service"
+
+
+def resolve_target(
+    *, local: bool | None = None, url: str | None = None, api_key: str | None = None
+) -> Target:
+    """Decide which service a connection goes to.
+
+    `local` True is the local service, False the cloud (or `url`); left open, it is the local
+    service unless a URL or an API key is given or in the environment.
+
+    Raises:
+        SettingError: The cloud without a key, or `local` together with a URL.
+    """
+    if local:
+        if url:
+            raise SettingError(
+                "local=True and url= exclude each other", hint="Leave one of them out."
+            )
+        return Target(url=None, api_key=None)
+    url = url or os.environ.get("ODYSSEY_API_URL") or None
+    key = (api_key or os.environ.get("ODYSSEY_API_KEY") or "").strip() or None
+    if key is None and (local is False or url):
+        raise SettingError(
+            "a remote service needs an API key",
+            hint="Set ODYSSEY_API_KEY, or use the local service with local=True.",
+        )
+    if key is None:
+        return Target(url=None, api_key=None)
+    return Target(url=(url or CLOUD_URL).rstrip("/"), api_key=key)
+
+
+def runtime_dir() -> Path:
+    """Return the private directory for leases and the local service's address, made when missing.
+
+    Never in the home directory, which may be on a network file system where locks do not hold.
+    """
+    given = os.environ.get("ODYSSEY_NB_RUNTIME_DIR")
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if given:
+        path = Path(given)
+    elif base and Path(base).is_dir() and os.access(base, os.W_OK):
+        path = Path(base) / "odyssey_nb"
+    else:
+        # By number where there is one: in a container the user may have no name.
+        user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+        path = Path(tempfile.gettempdir()) / f"odyssey_nb-{user}"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.stat()
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o077):
+        raise SettingError(
+            f"{path} is open to other users", hint="Set ODYSSEY_NB_RUNTIME_DIR to a private one."
+        )
+    return path
+
+
+def default_data_dir() -> Path:
+    """Return where the local service keeps keys and media."""
+    given = os.environ.get("ODYSSEY_NB_DATA_DIR")
+    if given:
+        return Path(given)
+    from platformdirs import user_data_path
+
+    return user_data_path("odyssey_nb", appauthor=False)
+
+
+def local_world() -> str | None:
+    """Return the world that a local service started by a notebook shows; None is its default."""
+    return os.environ.get("ODYSSEY_NB_WORLD")
+
+
+def jupyter_server_pid() -> int | None:
+    """Return the process id of the Jupyter server that started this kernel, if it says so."""
+    text = os.environ.get("JPY_PARENT_PID", "")
+    return int(text) if text.isdecimal() and int(text) > 1 else None
+
+
+def notebook_name() -> str | None:
+    """Return the notebook's path, where the front end tells it."""
+    return os.environ.get("JPY_SESSION_NAME") or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAddress:
+    """Where the running local service is, as its info file says it."""
+
+    url: str
+    pid: int
+    nonce: str
+    data_dir: str
+
+
+def service_info_file() -> Path:
+    """Return the file that says where the local service of this version is."""
+    return runtime_dir() / f"service-{VERSION}.json"
+
+
+def read_service_info() -> ServiceAddress | None:
+    """Return what the info file says, if there is one; it does not prove that anything runs."""
+    try:
+        fields = json.loads(service_info_file().read_text())
+        return ServiceAddress(**fields)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def local_key(data_dir: Path) -> str:
+    """Return the local service's default key.
+
+    Raises:
+        SettingError: There is no such file; the service makes it when it starts.
+    """
+    try:
+        return (data_dir / "local.key").read_text().strip()
+    except OSError as error:
+        raise SettingError(
+            f"no local key in {data_dir}", hint="Start the service with odyssey-nb serve."
+        ) from error

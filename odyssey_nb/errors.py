@@ -1,0 +1,247 @@
+"""Everything that can go wrong, as one tree.
+
+OdysseyNBError
+├── UsageError                   the caller asked for something that cannot be
+│   ├── NotConnectedError        there is no connection of that name
+│   ├── NoStreamError            there is no active stream
+│   ├── StreamActiveError        a stream is already active
+│   ├── EmptyPromptError         the prompt has no words
+│   ├── UnknownVerbError         no such verb
+│   ├── UnknownWorldError        no such world
+│   └── SettingError             a setting has a value it cannot have
+├── AuthError                    the key or token was refused
+├── ConnectError                 the service could not be reached or did not behave
+│   ├── NegotiationError         signaling or WebRTC did not come up
+│   └── ServiceStartError        the local service did not start
+├── NoStreamerError              no streamer became free in time
+├── LimitError                   the account's limits refuse it
+│   ├── ConcurrentLimitError     too many connections at once
+│   ├── MonthlyLimitError        the month's hours are used up
+│   ├── StreamLimitError         the stream is longer than the account allows
+│   ├── SuspendedError           the account is suspended
+│   └── RateLimitError           too many requests
+├── StreamError                  the world or its streamer refused or failed
+├── ConnectionLostError          the connection ended while something waited on it
+├── AnswerTimeoutError           no answer came in time
+└── LinkError                    kernel and sidecar lost or misunderstood each other
+    └── ForkedProcessError       a forked child used its parent's connection
+
+Messages are lower-case facts; `hint` is the next thing to do; `code` is what travels between
+processes.
+"""
+
+from __future__ import annotations
+
+import copyreg
+from typing import ClassVar
+
+
+class OdysseyNBError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    code: ClassVar[str] = "ERROR"
+    retryable: ClassVar[bool] = False
+    hint: str = ""
+
+    def __init__(self, message: str = "", *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Unpickling calls the class with `args`, but ours may have arguments of their own.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
+    def one_line(self) -> str:
+        """Return message and hint as the one line that a cell shows."""
+        message = str(self) or type(self).__name__
+        return f"{message}. {self.hint}" if self.hint else message
+
+
+class UsageError(OdysseyNBError):
+    """The caller asked for something that cannot be done now."""
+
+    code = "USAGE"
+
+
+class NotConnectedError(UsageError):
+    """There is no open connection of that name."""
+
+    code = "NOT_CONNECTED"
+    hint = "Open one with ody.connect() or %odyssey connect."
+
+
+class NoStreamError(UsageError):
+    """There is no active stream."""
+
+    code = "NO_STREAM"
+    hint = 'Start one with conn.start("a prompt") or %odyssey start "a prompt".'
+
+
+class StreamActiveError(UsageError):
+    """A stream is already active on this connection."""
+
+    code = "STREAM_ACTIVE"
+    hint = "End it first, or steer it with interact()."
+
+
+class EmptyPromptError(UsageError):
+    """The prompt has no words."""
+
+    code = "EMPTY_PROMPT"
+    hint = 'Describe the world in words, for example "a misty forest at dawn".'
+
+    def __init__(self, message: str = "the prompt is empty", *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+
+
+class UnknownVerbError(UsageError):
+    """No verb of that name."""
+
+    code = "UNKNOWN_VERB"
+
+
+class UnknownWorldError(UsageError):
+    """No installed package offers a world of that name."""
+
+    code = "UNKNOWN_WORLD"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"there is no world called {name!r}", hint=f"Known: {', '.join(known)}.")
+
+
+class SettingError(UsageError):
+    """A setting has a value that it cannot have."""
+
+    code = "SETTING"
+
+
+class AuthError(OdysseyNBError):
+    """The service refused the API key or token."""
+
+    code = "AUTH"
+    hint = "Check ODYSSEY_API_KEY, or use the local service with ody.connect(local=True)."
+
+
+class ConnectError(OdysseyNBError):
+    """The service could not be reached, or did not speak the protocol."""
+
+    code = "CONNECT"
+    retryable = True
+    hint = "Check that the service runs and that its URL is right."
+
+
+class NegotiationError(ConnectError):
+    """Signaling or the WebRTC peer connection did not come up."""
+
+    code = "NEGOTIATION"
+    hint = "Try again; if it stays, UDP may be blocked between here and the service."
+
+
+class ServiceStartError(ConnectError):
+    """The local service did not start."""
+
+    code = "SERVICE_START"
+    hint = "Run `odyssey-nb serve` in a terminal to see why."
+
+
+class NoStreamerError(OdysseyNBError):
+    """No streamer became free in time."""
+
+    code = "NO_STREAMER"
+    retryable = True
+    hint = "End another session (ody.sessions() lists yours), or try again in a moment."
+
+
+class LimitError(OdysseyNBError):
+    """The account's limits refuse the request."""
+
+    code = "LIMIT"
+
+
+class ConcurrentLimitError(LimitError):
+    """The account already has as many connections as it may."""
+
+    code = "CONCURRENT_LIMIT_REACHED"
+    hint = "End another session: ody.sessions() lists yours."
+
+
+class MonthlyLimitError(LimitError):
+    """The month's hours are used up."""
+
+    code = "MONTHLY_LIMIT_REACHED"
+    hint = "Wait for the next period or raise the limit."
+
+
+class StreamLimitError(LimitError):
+    """The stream reached the longest time that the account allows."""
+
+    code = "STREAM_DURATION_EXCEEDED"
+    hint = "Start another stream; the connection stays open."
+
+
+class SuspendedError(LimitError):
+    """The account is suspended."""
+
+    code = "ACCOUNT_SUSPENDED"
+    hint = "Contact the operator of the service."
+
+
+class RateLimitError(LimitError):
+    """Too many requests in a short time."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+    hint = "Wait a moment and try again."
+
+
+class StreamError(OdysseyNBError):
+    """The world or its streamer refused the request or failed."""
+
+    code = "STREAM"
+    hint = "Start the stream again."
+
+
+class ConnectionLostError(OdysseyNBError):
+    """The connection ended while something waited on it."""
+
+    code = "CONNECTION_LOST"
+    retryable = True
+    hint = "Connect again with ody.connect()."
+
+
+class AnswerTimeoutError(OdysseyNBError):
+    """No answer came in time."""
+
+    code = "TIMEOUT"
+    retryable = True
+    hint = "Try again; ody.sessions() shows whether the connection is alive."
+
+
+class LinkError(OdysseyNBError):
+    """Kernel and sidecar lost or misunderstood each other."""
+
+    code = "LINK"
+    hint = "Connect again with ody.connect(); restart the kernel if it stays."
+
+
+class ForkedProcessError(LinkError):
+    """A forked child used a connection that belongs to its parent process."""
+
+    code = "FORKED"
+    hint = "Use connections in the process that opened them; open another one here."
+
+
+def _tree(root: type[OdysseyNBError]) -> dict[str, type[OdysseyNBError]]:
+    found = {root.code: root}
+    for branch in root.__subclasses__():
+        found |= _tree(branch)
+    return found
+
+
+def from_code(code: str, message: str, hint: str) -> OdysseyNBError:
+    """Return the error that `code` names, so that the other process raises the same class."""
+    kind = _tree(OdysseyNBError).get(code, OdysseyNBError)
+    error = kind.__new__(kind)
+    OdysseyNBError.__init__(error, message, hint=hint)
+    return error

@@ -1,0 +1,158 @@
+"""Fixtures that every test may use: a private machine, and a whole service on it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytest_plugins = ["tests.plugins.skips"]
+
+API_KEY = "ody_test_key_of_the_tests"
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "it") -> Any:
+    """Return what `condition` returns as soon as it is true; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not happen within {seconds:g} s (last: {found!r})")
+        time.sleep(0.02)
+
+
+@dataclass
+class Service:
+    """A running ``odyssey-nb serve``, counted from outside."""
+
+    url: str
+    pid: int
+    data_dir: Path
+    process: subprocess.Popen[bytes] | psutil.Process
+    api_key: str = API_KEY
+
+    def ask(self, method: str, path: str, body: object = None, token: str = "") -> Any:
+        """Send a request and return the decoded answer; raises HTTPError on a refusal."""
+        request = urllib.request.Request(
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return json.loads(response.read())
+
+    def token(self, api_key: str | None = None) -> str:
+        """Exchange a key for an access token."""
+        body = {"api_key": api_key or self.api_key}
+        return str(self.ask("POST", "/auth/token", body)["access_token"])
+
+    @property
+    def held(self) -> int:
+        """How many streamers are held, by whomever."""
+        return int(self.ask("GET", "/healthz")["sessions"])
+
+    def sessions(self, api_key: str | None = None) -> list[dict[str, Any]]:
+        """The sessions of the key's account."""
+        return list(self.ask("GET", "/sessions", token=self.token(api_key))["sessions"])
+
+    def wait_free(self, *, seconds: float = 2.0) -> None:
+        """Wait until nobody holds a streamer."""
+        wait_until(lambda: self.held == 0, seconds=seconds, what="every streamer free")
+
+    def stop(self) -> int:
+        """End it as a terminal does, and return its exit status."""
+        self.process.terminate()
+        try:
+            return self.process.wait(10)
+        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+Serve = Callable[..., Service]
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test runtime and data directories of its own, and no keys from outside."""
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("ODYSSEY_NB_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("ODYSSEY_NB_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ODYSSEY_NB_WORLD", "test_pattern")
+    monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
+    monkeypatch.delenv("ODYSSEY_API_URL", raising=False)
+    return runtime
+
+
+@pytest.fixture
+def serve(tmp_path: Path, machine: Path) -> Iterator[Serve]:
+    """Start services with options: ``serve("--streamers", "1")``; all end with the test."""
+    services: list[Service] = []
+
+    def start(*options: str, world: str = "test_pattern") -> Service:
+        ready = tmp_path / f"ready-{len(services)}"
+        data = tmp_path / f"service-{len(services)}"
+        command = [
+            sys.executable, "-m", "odyssey_nb.cli", "serve", "--port", "0", "--world", world,
+            "--data-dir", str(data), "--ready-file", str(ready), "--api-key", API_KEY, *options,
+        ]  # fmt: skip
+        process = subprocess.Popen(command, env=os.environ.copy())
+        wait_until(
+            lambda: ready.exists() or process.poll() is not None, seconds=30, what="the service"
+        )
+        assert process.poll() is None, "the service did not start"
+        said = json.loads(ready.read_text())
+        services.append(Service(said["url"], said["pid"], data, process))
+        return services[-1]
+
+    yield start
+    for service in services:
+        if service.process.poll() is None:
+            service.stop()
+
+
+@pytest.fixture
+def service(serve: Serve) -> Service:
+    """One service with default options, showing the test pattern."""
+    return serve()
+
+
+def find_local_service(runtime: Path) -> Service:
+    """Return the local service that a kernel with this runtime directory has started."""
+    (info,) = runtime.glob("service-*.json")
+    said = json.loads(info.read_text())
+    data = Path(said["data_dir"])
+    key = (data / "local.key").read_text().strip()
+    return Service(said["url"], said["pid"], data, psutil.Process(said["pid"]), key)
+
+
+def end_local_services(runtime: Path) -> None:
+    """End what `find_local_service` finds; it would outlive the tests by its idle time."""
+    for info in runtime.glob("service-*.json"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(json.loads(info.read_text())["pid"])
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture
+def local_service(machine: Path) -> Iterator[Callable[[], Service]]:
+    """Find the local service that the code under test has started; it ends with the test."""
+    yield lambda: find_local_service(machine)
+    end_local_services(machine)
