@@ -1,0 +1,123 @@
+"""Bodies of the HTTP API (protocol section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyExchange:
+    """``POST /auth/token``."""
+
+    api_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """The answer to `KeyExchange`; `expires_in` in seconds."""
+
+    access_token: str = field(repr=False)
+    expires_in: float = 3600
+    token_type: str = "bearer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A place that could serve us; `ping_url` answers any GET."""
+
+    id: str
+    ping_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regions:
+    """``GET /regions``."""
+
+    regions: list[Region] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
+    """``POST /sessions/request``; latencies in whole milliseconds by region id."""
+
+    region_latencies: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the reserved streamer can do."""
+
+    image_to_video: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionGrant:
+    """A reserved streamer. The API spells ``signalling_url`` with two l (protocol section 0.2)."""
+
+    session_id: str
+    signalling_url: str
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    model: str | None = None
+    region: str | None = None
+    stream_seconds: float | None = None  # our addition: how long each stream may last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTokenRequest:
+    """``POST /sessions/token``."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionToken:
+    """A JWT that opens the session's signaling socket; `expires_in` in seconds."""
+
+    session_token: str = field(repr=False)
+    expires_in: float = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IceServer:
+    """One entry of the ICE configuration."""
+
+    urls: str | list[str]
+    username: str | None = None
+    credential: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IceConfig:
+    """``GET {signaling}/config``; the field's name is the browser API's."""
+
+    iceServers: list[IceServer] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageProblem:
+    """The body of a 429 (protocol section 2.11)."""
+
+    error: str
+    message: str
+    action: str
+    action_url: str = ""
+    details: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo:
+    """One live session, as ``GET /sessions`` lists it; seconds since it began."""
+
+    session_id: str
+    state: str
+    seconds: float
+    stream_id: str | None = None
+    stream_seconds: float | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """``GET /sessions``: the caller's live sessions. Our own addition to the protocol."""
+
+    sessions: list[SessionInfo] = field(default_factory=list)

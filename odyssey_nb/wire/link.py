@@ -1,0 +1,257 @@
+"""Messages between a kernel and its sidecar.
+
+Two lanes share the socket: events and answers are never dropped, pictures flow by subscription and
+by the kernel's credit. The first message of each side is `Hello`, and versions must be equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from odyssey_nb.wire.codec import Codec
+
+LINK_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """Who speaks: the link's version, and the package's for the message when they differ."""
+
+    link: int
+    version: str
+    pid: int
+    type: Literal["hello"] = "hello"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """Open a connection; `session` events follow before the answer. `timeout` in seconds."""
+
+    id: int
+    connection: str
+    url: str
+    api_key: str
+    timeout: float
+    lease: str = ""  # the lease's path, removed once the session is gone
+    type: Literal["connect"] = "connect"
+
+    def __repr__(self) -> str:
+        return f"Connect({self.connection!r}, {self.url!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Start a stream."""
+
+    id: int
+    connection: str
+    prompt: str
+    portrait: bool
+    timeout: float
+    type: Literal["start"] = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interact:
+    """Steer the running stream."""
+
+    id: int
+    connection: str
+    prompt: str
+    timeout: float
+    type: Literal["interact"] = "interact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """End the running stream."""
+
+    id: int
+    connection: str
+    timeout: float
+    type: Literal["end"] = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnect:
+    """Close a connection; also calls off a `Connect` that is under way."""
+
+    id: int
+    connection: str
+    type: Literal["disconnect"] = "disconnect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Free a session that nobody holds any more; the answer's `number` is 1 if it was heard."""
+
+    id: int
+    url: str
+    api_key: str = field(repr=False)
+    session_id: str
+    signaling_url: str
+    type: Literal["release"] = "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    """Close every connection and end the sidecar; the answer is its last word."""
+
+    id: int
+    reason: str
+    type: Literal["goodbye"] = "goodbye"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """Ask for the newest pictures: those behind `after` if they decode, else from a keyframe.
+
+    Waits up to `timeout` seconds until there is one newer than `after` in stream number `stream`.
+    With `seconds`, ask for that much of the past instead, from the keyframe before it; nothing is
+    waited for.
+    """
+
+    id: int
+    connection: str
+    stream: int = 0
+    after: int = 0
+    seconds: float = 0
+    timeout: float = 0
+    type: Literal["fetch"] = "fetch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """Send pictures from the newest keyframe on, at most `credit` of them until more is granted."""
+
+    connection: str
+    credit: int
+    type: Literal["subscribe"] = "subscribe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """The kernel has taken `pictures` more off the link."""
+
+    connection: str
+    pictures: int
+    type: Literal["credit"] = "credit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubscribe:
+    """Send no more pictures."""
+
+    connection: str
+    type: Literal["unsubscribe"] = "unsubscribe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantKeyframe:
+    """Somebody behind the kernel cannot decode."""
+
+    connection: str
+    type: Literal["want_keyframe"] = "want_keyframe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One encoded picture.
+
+    `seq` counts from 1 within stream number `stream`; `follows` is the seq it builds on, 0 for a
+    keyframe. `time` is in seconds since the stream's first picture, `received` seconds since the
+    epoch.
+    """
+
+    connection: str
+    stream: int
+    seq: int
+    follows: int
+    time: float
+    received: float
+    data: bytes = field(repr=False)
+    type: Literal["picture"] = "picture"
+
+    @property
+    def key(self) -> bool:
+        """Whether decoding can start here."""
+        return self.follows == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of request `id`: `error` is empty or the code of an error."""
+
+    id: int
+    error: str = ""
+    message: str = ""
+    hint: str = ""
+    text: str = ""
+    number: int = 0
+    pictures: list[Picture] = field(default_factory=list)
+    type: Literal["answer"] = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChanged:
+    """A connection moved; `message` says more to a human."""
+
+    connection: str
+    status: str
+    message: str = ""
+    hint: str = ""
+    type: Literal["status_changed"] = "status_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionGranted:
+    """The service reserved `session_id`; its streams last `stream_seconds` (0: not told)."""
+
+    connection: str
+    session_id: str
+    signaling_url: str = ""
+    stream_seconds: float = 0
+    type: Literal["session_granted"] = "session_granted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamChanged:
+    """A stream began, took a prompt or ended (`state` none); `reason` says why it ended."""
+
+    connection: str
+    stream: int
+    state: str
+    stream_id: str = ""
+    prompt: str = ""
+    reason: str = ""
+    message: str = ""
+    type: Literal["stream_changed"] = "stream_changed"
+
+
+FromKernel = (
+    Hello
+    | Connect
+    | Start
+    | Interact
+    | End
+    | Disconnect
+    | Release
+    | Goodbye
+    | Fetch
+    | Subscribe
+    | Credit
+    | Unsubscribe
+    | WantKeyframe
+)
+Request = Connect | Start | Interact | End | Disconnect | Release | Goodbye | Fetch
+Event = StatusChanged | SessionGranted | StreamChanged
+FromSidecar = Hello | Answer | Picture | StatusChanged | SessionGranted | StreamChanged
+
+from_kernel: Codec[FromKernel] = Codec(
+    Hello, Connect, Start, Interact, End, Disconnect, Release, Goodbye,
+    Fetch, Subscribe, Credit, Unsubscribe, WantKeyframe,
+)  # fmt: skip
+from_sidecar: Codec[FromSidecar] = Codec(
+    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged
+)

@@ -1,0 +1,114 @@
+"""Messages between the service's control plane and its streamer processes.
+
+Signaling and stream messages pass through unchanged; these are the ones that only we need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from odyssey_nb.wire.codec import Codec
+from odyssey_nb.wire.control import IceServer
+from odyssey_nb.wire.signaling import Answer, IceCandidate, Offer
+from odyssey_nb.wire.stream import InteractiveStreamError, InteractiveStreamStart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Negotiate:
+    """Build the peer for a session and offer; `stream_seconds` limits each stream, 0 does not."""
+
+    session_id: str
+    world: str
+    stream_seconds: float
+    ice_servers: list[IceServer] = field(default_factory=list)
+    type: Literal["negotiate"] = "negotiate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndStream:
+    """End the running stream from the service's side, for `reason`."""
+
+    reason: str
+    message: str
+    type: Literal["end_stream"] = "end_stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The streamer process is warm: everything slow is imported."""
+
+    type: Literal["ready"] = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerConnected:
+    """Media and data channels are up."""
+
+    type: Literal["peer_connected"] = "peer_connected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLost:
+    """The peer connection failed; the signaling socket or its clock decides what follows."""
+
+    type: Literal["peer_lost"] = "peer_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamBegan:
+    """A stream runs."""
+
+    stream_id: str
+    prompt: str
+    width: int
+    height: int
+    type: Literal["stream_began"] = "stream_began"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSteered:
+    """The world took a prompt."""
+
+    prompt: str
+    type: Literal["stream_steered"] = "stream_steered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOver:
+    """A stream ended for `reason`; every picture was encoded once, whoever watched."""
+
+    stream_id: str
+    reason: str
+    pictures_total: int
+    encodes_total: int
+    type: Literal["stream_over"] = "stream_over"
+
+
+FromControl = Negotiate | EndStream | Answer | IceCandidate | InteractiveStreamStart
+FromStreamer = (
+    Ready
+    | Offer
+    | IceCandidate
+    | PeerConnected
+    | PeerLost
+    | StreamBegan
+    | StreamSteered
+    | StreamOver
+    | InteractiveStreamError
+)
+
+from_control: Codec[FromControl] = Codec(
+    Negotiate, EndStream, Answer, IceCandidate, InteractiveStreamStart
+)
+from_streamer: Codec[FromStreamer] = Codec(
+    Ready,
+    Offer,
+    IceCandidate,
+    PeerConnected,
+    PeerLost,
+    StreamBegan,
+    StreamSteered,
+    StreamOver,
+    InteractiveStreamError,
+)
