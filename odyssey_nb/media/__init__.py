@@ -1,0 +1,1 @@
+"""Pictures and their timing: H.264, RTP, the ring, arrays and files."""

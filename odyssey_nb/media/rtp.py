@@ -1,0 +1,137 @@
+"""The one home of what we need from aiortc's and aioice's private parts.
+
+Four seams, each set on an instance, checked on the lowest and the newest supported aiortc:
+
+- `receive_pictures`: aiortc releases a picture only when the next one begins (33 to 50 ms later)
+  and decodes
+  it on a thread. Ours is released on the RTP marker bit (RFC 6184 section 5.1) and never decoded
+  here.
+- `ask_for_keyframe`: sends the Picture Loss Indication that aiortc keeps to itself (RFC 4585
+  section 6.3.1).
+- `hear_keyframe_requests`: a sender fed with packets drops such requests; here they reach the
+  encoder.
+- `offer_loopback`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
+  ``lo`` up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import aioice
+    from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+
+LOOPBACK = "127.0.0.1"
+_ROUND = 1 << 16  # RTP sequence numbers
+PATIENCE = 192  # packets that may arrive beyond a gap, while it may be filled: about 0.5 s
+LARGEST = 8192  # packets of one picture, 10 MB: beyond it the sender has forgotten the marker bit
+
+
+class OnPicture(Protocol):
+    """Takes one access unit; `timestamp` is 1/90000 s modulo 2**32, `lost` tells of a gap."""
+
+    def __call__(self, data: bytes, timestamp: int, *, lost: bool) -> None:
+        """Take it; called on the event loop, must return at once."""
+
+
+class RtpPacket(Protocol):
+    """What is read of aiortc's packets; `_data` is the payload without its RTP framing."""
+
+    sequence_number: int
+    timestamp: int
+    marker: int
+    _data: bytes
+
+
+class PictureAssembler:
+    """Puts RTP packets together to access units, in order, released by the marker bit.
+
+    Stands in for aiortc's jitter buffer. Pictures behind a gap wait for the retransmission; after
+    `PATIENCE` packets the gap is given up and the next picture says `lost`.
+    """
+
+    def __init__(self, on_picture: OnPicture) -> None:
+        self._on_picture = on_picture
+        self._packets: dict[int, RtpPacket] = {}  # beyond a gap, by sequence number
+        self._parts: list[bytes] = []  # the picture under way
+        self._next: int | None = None  # sequence number that comes next
+        self._headless = False  # what comes next belongs to a picture whose beginning is gone
+        self._lost = False
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        """Take a packet; return whether to ask for a keyframe, and no frame to decode."""
+        sequence = packet.sequence_number
+        if self._next is None:
+            self._next = sequence
+        if (sequence - self._next) % _ROUND >= _ROUND // 2:
+            return False, None  # older than what was released
+        self._packets[sequence] = packet
+        self._release()
+        if len(self._packets) <= PATIENCE and len(self._parts) <= LARGEST:
+            return False, None
+        self._give_up()
+        self._release()
+        return True, None
+
+    def _release(self) -> None:
+        """Take what is in order, and hand on every picture that is whole."""
+        assert self._next is not None
+        while (packet := self._packets.pop(self._next, None)) is not None:
+            self._next = (self._next + 1) % _ROUND
+            self._parts.append(packet._data)
+            if packet.marker:
+                parts, self._parts = self._parts, []
+                if self._headless:
+                    self._headless = False
+                    continue
+                lost, self._lost = self._lost, False
+                self._on_picture(b"".join(parts), packet.timestamp, lost=lost)
+
+    def _give_up(self) -> None:
+        """Go on behind the gap, with what follows the first marker there."""
+        start = self._next
+        assert start is not None
+        if self._packets:
+            self._next = min(self._packets, key=lambda sequence: (sequence - start) % _ROUND)
+        self._parts.clear()
+        self._headless = self._lost = True
+
+
+def receive_pictures(receiver: RTCRtpReceiver, on_picture: OnPicture) -> None:
+    """Hand encoded pictures of `receiver` to `on_picture`; call before media flows."""
+    vars(receiver)["_RTCRtpReceiver__jitter_buffer"] = PictureAssembler(on_picture)
+    # The sentinel ends the decoder thread as soon as it starts; nobody will feed it.
+    vars(receiver)["_RTCRtpReceiver__decoder_queue"].put(None)
+
+
+async def ask_for_keyframe(receiver: RTCRtpReceiver) -> None:
+    """Ask the sender for a keyframe; does nothing before its first packet."""
+    for source in receiver.getSynchronizationSources():
+        await receiver._send_rtcp_pli(source.source)
+
+
+def hear_keyframe_requests(sender: RTCRtpSender, on_request: Callable[[], None]) -> None:
+    """Call `on_request` when the other end of `sender` asks for a keyframe."""
+    vars(sender)["_send_keyframe"] = on_request
+
+
+def offer_loopback(peer: RTCPeerConnection) -> None:
+    """Let `peer` gather 127.0.0.1 first; call before it sets its local description."""
+    transports = {each.sender.transport for each in peer.getTransceivers()}
+    if peer.sctp is not None:
+        transports.add(peer.sctp.transport)
+    for transport in transports:
+        _gather_loopback(transport.transport.iceGatherer._connection)
+
+
+def _gather_loopback(connection: aioice.Connection) -> None:
+    gather: Any = connection.get_component_candidates
+
+    async def with_loopback(component: int, addresses: list[str], **options: Any) -> object:
+        others = [address for address in addresses if address != LOOPBACK]
+        return await gather(component=component, addresses=[LOOPBACK, *others], **options)
+
+    vars(connection)["get_component_candidates"] = with_loopback

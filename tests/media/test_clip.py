@@ -1,0 +1,161 @@
+"""A clip: its pictures as arrays, and as a file that holds them as they were streamed."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from odyssey_nb.media.clip import Clip
+from odyssey_nb.media.h264 import Decoder, Encoder
+from odyssey_nb.wire.link import Picture
+
+WIDTH, HEIGHT, RATE, COUNT = 128, 96, 20, 25
+BEGAN = 3.5  # seconds into its stream that the clip begins
+COLOURS = [
+    ((81, 90, 240), (254, 0, 0)),
+    ((145, 54, 34), (0, 255, 1)),
+    ((41, 240, 110), (0, 0, 255)),
+]
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Picture]:
+    """Pictures of one colour each, in turn; every tenth a keyframe, one of them late."""
+    encoder = Encoder(WIDTH, HEIGHT, rate=RATE)
+    made = []
+    for step in range(COUNT):
+        for plane, level in zip(encoder.planes, COLOURS[step % 3][0], strict=True):
+            plane[:] = level
+        time = BEGAN + step / RATE + (0.013 if step == 7 else 0.0)
+        data = encoder.encode(round(time * 90_000), key=step % 10 == 0)
+        follows = 0 if step % 10 == 0 else 70 + step
+        made.append(
+            Picture(connection="default", stream=2, seq=71 + step, follows=follows, time=time,
+                    received=1.7e9 + time, data=data)
+        )  # fmt: skip
+    return made
+
+
+def annex_b(data: bytes) -> list[bytes]:
+    """Return the units of an access unit with start codes."""
+    return [each.rstrip(b"\x00") for each in data.split(b"\x00\x00\x01")[1:]]
+
+
+def with_lengths(data: bytes) -> Iterator[bytes]:
+    """Yield the units of an access unit in which each has its length in front, as in an MP4."""
+    while data:
+        (length,) = struct.unpack_from(">I", data)
+        yield data[4 : 4 + length].rstrip(b"\x00")
+        data = data[4 + length :]
+
+
+def test_frames(pictures):
+    """The frames are all pictures in order, as RGB bytes."""
+    frames = Clip(pictures).frames
+    assert frames.shape == (COUNT, HEIGHT, WIDTH, 3)
+    assert frames.dtype == np.uint8
+    for step, frame in enumerate(frames):
+        assert frame.mean(axis=(0, 1)) == pytest.approx(COLOURS[step % 3][1], abs=6)
+
+
+def test_times(pictures):
+    """Times are those of the stream; the duration is from the first to the last."""
+    clip = Clip(pictures)
+    assert len(clip) == COUNT
+    assert clip.times == tuple(each.time for each in pictures)
+    assert clip.duration == pytest.approx((COUNT - 1) / RATE)
+    assert repr(clip) == "<Clip of 25 pictures, 1.2 s>"
+
+
+def test_empty_clip(tmp_path):
+    """A clip of nothing has no frames and no time, and cannot be saved."""
+    clip = Clip([])
+    assert (len(clip), clip.times, clip.duration) == (0, (), 0.0)
+    assert clip.frames.shape == (0, 0, 0, 3)
+    assert clip.frames.dtype == np.uint8
+    with pytest.raises(ValueError, match="empty"):
+        clip.save(tmp_path / "clip.mp4")
+    assert not (tmp_path / "clip.mp4").exists()
+
+
+@pytest.mark.parametrize("name", ["clip", "clip.avi", "clip.mp4.txt"])
+def test_only_mp4(pictures, tmp_path, name):
+    """A name that does not end in .mp4 is refused before anything is written."""
+    with pytest.raises(ValueError, match=r"\.mp4"):
+        Clip(pictures).save(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_clip_does_not_change(pictures):
+    """A clip keeps what it was made of, whatever becomes of the list."""
+    given = list(pictures)
+    clip = Clip(given)
+    given.clear()
+    assert len(clip) == COUNT
+
+
+@pytest.fixture
+def saved(pictures, tmp_path) -> Path:
+    """The clip as a file."""
+    path = Clip(pictures).save(str(tmp_path / "clip.MP4"))
+    assert path == tmp_path / "clip.MP4"
+    return path
+
+
+def test_saved_without_encoding_again(saved, pictures):
+    """The file has the same access units, to the byte, the same keyframes and the same times."""
+    with av.open(str(saved)) as file:
+        stream = file.streams.video[0]
+        packets = [packet for packet in file.demux(stream) if packet.size]
+        assert len(file.streams) == 1
+        assert file.duration / av.time_base == pytest.approx(COUNT / RATE, abs=0.001)
+        assert stream.time_base == Fraction(1, 90_000)
+        for packet, picture in zip(packets, pictures, strict=True):
+            assert list(with_lengths(bytes(packet))) == annex_b(picture.data)
+            assert packet.is_keyframe is picture.key
+            assert packet.pts == packet.dts == round((picture.time - BEGAN) * 90_000)
+
+
+def test_saved_header_is_the_streams(saved, pictures):
+    """Players that take the parameter sets from the header find those of the pictures there."""
+    with av.open(str(saved)) as file:
+        context = file.streams.video[0].codec_context
+        header = bytes(context.extradata)
+        assert (context.width, context.height) == (WIDTH, HEIGHT)
+    sps, pps = annex_b(pictures[0].data)[:2]
+    assert (sps[0] & 0x1F, pps[0] & 0x1F) == (7, 8)
+    assert header[1:4] == sps[1:4]  # profile, constraints and level
+    assert sps in header
+    assert pps in header
+
+
+def test_saved_can_be_watched(saved, pictures):
+    """The file decodes to what the clip's frames show."""
+    with av.open(str(saved)) as file:
+        frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    assert np.array_equal(np.stack(frames), Clip(pictures).frames)
+
+
+def test_single_picture(pictures, tmp_path):
+    """One keyframe makes a clip and a file."""
+    clip = Clip(pictures[:1])
+    assert clip.frames.shape[0] == 1
+    with av.open(str(clip.save(tmp_path / "one.mp4"))) as file:
+        (frame,) = file.decode(video=0)
+    expected = Decoder().decode(pictures[0].data)
+    assert np.array_equal(frame.to_ndarray(), expected.to_ndarray())
+
+
+def test_save_overwrites(pictures, tmp_path):
+    """Running the cell again replaces the file."""
+    path = tmp_path / "clip.mp4"
+    Clip(pictures).save(path)
+    whole = path.stat().st_size
+    Clip(pictures[:10]).save(path)
+    assert path.stat().st_size < whole
