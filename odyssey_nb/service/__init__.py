@@ -1,0 +1,1 @@
+"""The local service: a complete server of the Odyssey streaming protocol."""

@@ -1,0 +1,174 @@
+"""The service as an ASGI application, and the process that serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from odyssey_nb.concurrency import Crew, background
+from odyssey_nb.config import VERSION, default_data_dir
+from odyssey_nb.errors import SettingError
+from odyssey_nb.service.control import Desk, router
+from odyssey_nb.service.keys import KeyRing, write_private
+from odyssey_nb.service.limits import Limits
+from odyssey_nb.service.pool import StreamerPool
+from odyssey_nb.service.sessions import SHUTDOWN, SessionTable
+from odyssey_nb.service.signaling import Switchboard, keep_sweeping
+from odyssey_nb.service.stun import stun_responder
+from odyssey_nb.service.worlds.base import find_world
+from odyssey_nb.wire.codec import encode_body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+WEBSOCKET_BYTES = 64 * 1024 * 1024  # protocol section 5.3: a 25 MiB image as base64
+SWEEP_SECONDS = 10.0
+CLOSING_SECONDS = 3.0  # what sessions get to end when the service stops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """What ``odyssey-nb serve`` takes; `stop_when_unused` in seconds, 0 never."""
+
+    host: str = "127.0.0.1"
+    port: int = 8707
+    data_dir: Path = field(default_factory=default_data_dir)
+    api_keys: tuple[str, ...] = ()
+    streamers: int = 5
+    world: str = "landscape"
+    limits: Limits = field(default_factory=Limits)
+    ready_file: Path | None = None
+    stop_when_unused: float = 0
+
+
+def create_app(
+    options: ServiceOptions, *, nonce: str = "", clock: Callable[[], float] = time.monotonic
+) -> FastAPI:
+    """Return the application; it has its own streamers while it runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        crew = Crew()
+        async with stun_responder(options.host) as stun_port, StreamerPool.open() as pool:
+            switchboard = Switchboard(crew, pool)
+            table = SessionTable(
+                options.limits,
+                streamers=options.streamers,
+                clock=clock,
+                on_end=switchboard.end,
+            )
+            keys = KeyRing(options.data_dir)
+            keys.local_key()
+            for key in options.api_keys:
+                keys.add(key)
+            app.state.desk = Desk(
+                keys,
+                options.limits,
+                table,
+                switchboard,
+                options.world,
+                stun_port,
+                nonce,
+                os.getpid(),
+            )
+            every = min(SWEEP_SECONDS, options.limits.shortest_clock / 4)
+            async with background(keep_sweeping(table, every=every)):
+                yield
+            for session in table.all():
+                table.end(session.id, SHUTDOWN)
+            await crew.settle(CLOSING_SECONDS)
+
+    app = FastAPI(title="Odyssey, served locally", version=VERSION, lifespan=lifespan)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["Location"],
+        max_age=3600,
+    )
+    app.include_router(router)
+    return app
+
+
+def serve(options: ServiceOptions) -> None:
+    """Serve until a signal, or until unused for long enough.
+
+    Raises:
+        SettingError: The address is taken or cannot be used.
+        UnknownWorldError: There is no such world.
+    """
+    find_world(options.world)
+    listener = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.host, options.port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        why = error.strerror if isinstance(error, OSError) else "no such port"
+        raise SettingError(
+            f"cannot listen on {options.host}:{options.port} ({why})",
+            hint="Choose another --port; 0 takes any free one.",
+        ) from error
+    with listener:
+        asyncio.run(_serve(options, listener))
+
+
+async def _serve(options: ServiceOptions, listener: socket.socket) -> None:
+    nonce = secrets.token_hex(8)
+    app = create_app(options, nonce=nonce)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # tokens travel in query strings
+        ws="websockets-sansio",
+        ws_max_size=WEBSOCKET_BYTES,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"http://{host}:{listener.getsockname()[1]}"
+
+    async def announce() -> None:
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait on
+            await asyncio.sleep(0.01)
+        if options.ready_file is not None:
+            write_private(
+                options.ready_file, encode_body({"url": url, "pid": os.getpid()}).decode()
+            )
+        print(f"Odyssey service at {url} (world: {options.world})", flush=True)  # noqa: T201
+
+    async def stop_when_unused() -> None:
+        if not options.stop_when_unused:
+            return
+        while True:
+            await asyncio.sleep(min(5.0, options.stop_when_unused / 4))
+            desk = getattr(app.state, "desk", None)
+            if desk is None or len(desk.table):
+                continue
+            if time.monotonic() - desk.table.last_busy >= options.stop_when_unused:
+                server.should_exit = True
+                return
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    async with background(announce(), stop_when_unused()):
+        await server._serve([listener])

@@ -1,0 +1,177 @@
+"""Streamer processes: one waits warm, each serves one session.
+
+A process per session costs nothing at connect time, because the next one is already warm, and keeps
+a crash, a leak or a hanging world where it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from odyssey_nb.concurrency import Crew
+from odyssey_nb.framing import frame, read_frame
+from odyssey_nb.wire.streamer import FromControl, FromStreamer, from_control, from_streamer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logging.getLogger(__name__)
+
+WARM_SECONDS = 30.0  # longest wait for a new process
+GOODBYE_SECONDS = 1.5  # what a process gets to end by itself
+
+
+class StreamerLostError(Exception):
+    """A streamer process ended when it was still needed."""
+
+
+class Streamer:
+    """The control plane's end of one streamer process. Made warm by `start`."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._process, self._reader, self._writer = process, reader, writer
+
+    @classmethod
+    async def start(cls) -> Streamer:
+        """Start a process and wait until it is warm.
+
+        Raises:
+            StreamerLostError: It ended, or was not warm in time.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                fd = theirs.fileno()
+                module = "odyssey_nb.service.streamer"
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", module, str(fd),
+                    pass_fds=[fd], stdin=asyncio.subprocess.DEVNULL,
+                )  # fmt: skip
+        except BaseException as error:
+            ours.close()
+            if isinstance(error, OSError):
+                raise StreamerLostError("a streamer process could not be started") from error
+            raise
+        reader, writer = await asyncio.open_connection(sock=ours, limit=2**20)
+        streamer = cls(process, reader, writer)
+        try:
+            async with asyncio.timeout(WARM_SECONDS):
+                message = await streamer.receive()
+        except BaseException as error:
+            await streamer.close()
+            if isinstance(error, TimeoutError):
+                raise StreamerLostError("a streamer process did not get warm") from None
+            raise
+        assert message.type == "ready"
+        return streamer
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.returncode is None
+
+    def send(self, message: FromControl) -> None:
+        """Send `message`; to a process that is gone it goes nowhere, and `receive` says so."""
+        self._writer.write(frame(from_control.to_bytes(message)))
+
+    async def receive(self) -> FromStreamer:
+        """Wait for the next message.
+
+        Raises:
+            StreamerLostError: The process is gone.
+        """
+        while True:
+            try:
+                message = from_streamer.from_bytes(await read_frame(self._reader))
+            except (asyncio.IncompleteReadError, ConnectionError) as error:
+                raise StreamerLostError("a streamer process is gone") from error
+            if message is not None:
+                return message
+
+    async def close(self) -> None:
+        """Let the process end, and kill it if it does not."""
+        self._writer.close()
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            pass
+        finally:  # also when whoever closes it cannot wait any longer
+            if self.alive:
+                with suppress(ProcessLookupError):
+                    self._process.kill()
+        await self._process.wait()
+
+
+class StreamerPool:
+    """Hands out warm streamers."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._warm: asyncio.Task[Streamer] = crew.start(Streamer.start())
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> AsyncIterator[StreamerPool]:
+        """Keep a streamer warm; on the way out, end every process that is left."""
+        crew = Crew()
+        pool = cls(crew)
+        try:
+            yield pool
+        finally:
+            warm = pool._warm
+            if not warm.done():
+                warm.cancel()
+            elif warm.exception() is None:
+                crew.start(warm.result().close())
+            await crew.settle(GOODBYE_SECONDS + 1)
+
+    async def warm(self) -> None:
+        """Wait until a streamer is warm."""
+        await asyncio.shield(self._warm)
+
+    async def take(self) -> Streamer:
+        """Return the warm streamer, and start warming the next.
+
+        Raises:
+            StreamerLostError: No process could be started.
+        """
+        for _ in range(2):  # the warm one may have died while it waited
+            warm, self._warm = self._warm, self._crew.start(Streamer.start())
+            try:
+                streamer = await asyncio.shield(warm)
+            except StreamerLostError:
+                log.warning("a streamer process did not start")
+                continue
+            except asyncio.CancelledError:
+                self._crew.start(_close_when_warm(warm))
+                raise
+            if streamer.alive:
+                return streamer
+            self.give_back(streamer)
+        raise StreamerLostError("no streamer process could be started")
+
+    def give_back(self, streamer: Streamer) -> None:
+        """End the process of a finished session, without waiting for it."""
+        self._crew.start(streamer.close())
+
+
+async def _close_when_warm(warm: asyncio.Task[Streamer]) -> None:
+    """End a process whose session left before it was warm."""
+    with suppress(StreamerLostError):
+        await (await warm).close()

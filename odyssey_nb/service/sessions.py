@@ -1,0 +1,222 @@
+"""The table of sessions: who holds a streamer, and which clock may take it away.
+
+Pure bookkeeping over a clock that is passed in; sockets and processes belong to others, who are
+told by `on_end`. The clocks are those of protocol section 8.1.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from odyssey_nb.wire.control import SessionInfo
+from odyssey_nb.wire.signaling import CloseCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_nb.service.limits import Limits
+
+
+class SessionState(StrEnum):
+    """How far a session has come."""
+
+    RESERVED = "reserved"
+    NEGOTIATING = "negotiating"
+    CONNECTED = "connected"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a session ends, and what its socket is told; `told` empty means nothing to say."""
+
+    reason: str
+    told: str = ""
+    code: CloseCode = CloseCode.NORMAL
+
+
+LEFT = Ending("client_disconnecting")
+RESERVATION = Ending("reservation_expired", "streamer_not_available", CloseCode.UNKNOWN_SESSION)
+RECLAIMED = Ending("reservation_reclaimed", "streamer_not_available", CloseCode.UNKNOWN_SESSION)
+NEGOTIATION = Ending("negotiation_timeout", "streamer_not_available", CloseCode.STREAMER_LOST)
+HEARTBEAT = Ending("heartbeat_timeout", "heartbeat_timeout", CloseCode.HEARTBEAT)
+LOST_SOCKET = Ending("socket_lost")
+IDLE = Ending("idle_timeout", "idle_timeout", CloseCode.IDLE)
+DURATION = Ending("duration_limit_reached", "duration_limit_reached", CloseCode.DURATION)
+STREAMER_LOST = Ending("streamer_lost", "streamer_disconnected", CloseCode.STREAMER_LOST)
+SHUTDOWN = Ending("service_shutdown", "streamer_disconnected", CloseCode.STREAMER_LOST)
+ENDED_BY_OWNER = Ending("ended_by_owner", "ended_by_owner", CloseCode.UNKNOWN_SESSION)
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One reserved streamer. Times are the table's clock, in seconds."""
+
+    id: str
+    account: str
+    created: float
+    state: SessionState = SessionState.RESERVED
+    opened: float | None = None  # first socket
+    heard: float = 0.0  # last sign of life
+    socket_lost: float | None = None
+    idle_since: float = 0.0
+    stream_id: str | None = None
+    stream_since: float | None = None
+    prompt: str | None = None
+
+
+class TooManySessionsError(Exception):
+    """The account holds as many sessions as it may."""
+
+    def __init__(self, active: int, limit: int) -> None:
+        super().__init__(active, limit)
+        self.active, self.limit = active, limit
+
+
+class NoFreeStreamerError(Exception):
+    """Every streamer is reserved."""
+
+
+class SessionTable:
+    """All live sessions. A session is in the table exactly while it holds a streamer."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        streamers: int,
+        clock: Callable[[], float],
+        on_end: Callable[[Session, Ending], None],
+    ) -> None:
+        self._limits = limits
+        self._streamers = streamers
+        self._clock = clock
+        self._on_end = on_end
+        self._sessions: dict[str, Session] = {}
+        self.last_busy = clock()
+        self.endings: dict[str, int] = {}  # how many sessions ended for which reason
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, session_id: str) -> Session | None:
+        """Return the live session of that id."""
+        return self._sessions.get(session_id)
+
+    def of(self, account: str) -> list[Session]:
+        """Return the live sessions of `account`, oldest first."""
+        return [each for each in self._sessions.values() if each.account == account]
+
+    def all(self) -> list[Session]:
+        """Return every live session, oldest first."""
+        return list(self._sessions.values())
+
+    def request(self, account: str) -> Session:
+        """Reserve a streamer.
+
+        An older reservation of the same account that was never opened gives way under pressure.
+
+        Raises:
+            TooManySessionsError: The account's limit is reached.
+            NoFreeStreamerError: No streamer is free.
+        """
+        mine = self.of(account)
+        if len(mine) >= self._limits.concurrent_streams or len(self) >= self._streamers:
+            for each in mine:
+                waited = self._clock() - each.created
+                if each.state == "reserved" and waited >= self._limits.reclaim_seconds:
+                    self.end(each.id, RECLAIMED)
+                    break
+        active = len(self.of(account))
+        if active >= self._limits.concurrent_streams:
+            raise TooManySessionsError(active, self._limits.concurrent_streams)
+        if len(self) >= self._streamers:
+            raise NoFreeStreamerError
+        now = self._clock()
+        session = Session(secrets.token_urlsafe(16), account, created=now, heard=now)
+        self._sessions[session.id] = session
+        self.last_busy = now
+        return session
+
+    def opened(self, session: Session) -> bool:
+        """A socket was opened; return whether it is the session's first."""
+        now = self._clock()
+        session.heard, session.socket_lost = now, None
+        if session.opened is not None:
+            return False
+        session.opened = session.idle_since = now
+        session.state = SessionState.NEGOTIATING
+        return True
+
+    def heard(self, session: Session) -> None:
+        """Something arrived on the socket."""
+        session.heard = self._clock()
+
+    def connected(self, session: Session) -> None:
+        """The peer connection is up."""
+        session.state = SessionState.CONNECTED
+
+    def socket_lost(self, session: Session) -> None:
+        """The socket is gone without a goodbye."""
+        session.socket_lost = self._clock()
+
+    def stream_began(self, session: Session, stream_id: str, prompt: str) -> None:
+        """A stream runs."""
+        session.stream_id, session.prompt = stream_id, prompt
+        session.stream_since = self._clock()
+
+    def stream_over(self, session: Session) -> None:
+        """No stream runs any more."""
+        session.stream_id = session.stream_since = session.prompt = None
+        session.idle_since = self._clock()
+
+    def end(self, session_id: str, ending: Ending) -> bool:
+        """Take the session out, which frees its streamer; return whether it was there."""
+        session = self._sessions.pop(session_id, None)
+        if session is None:
+            return False
+        self.last_busy = self._clock()
+        self.endings[ending.reason] = self.endings.get(ending.reason, 0) + 1
+        self._on_end(session, ending)
+        return True
+
+    def sweep(self) -> None:
+        """End every session whose clock ran out."""
+        for session in self.all():
+            ending = self.overdue(session)
+            if ending is not None:
+                self.end(session.id, ending)
+
+    def overdue(self, session: Session) -> Ending | None:
+        """Return which clock of `session` ran out, if any."""
+        limits, now = self._limits, self._clock()
+        if session.opened is None:
+            late = now - session.created >= limits.reservation_seconds
+            return RESERVATION if late else None
+        if session.socket_lost is not None:
+            late = now - session.socket_lost >= limits.lost_socket_seconds
+            return LOST_SOCKET if late else None
+        if now - session.heard >= limits.heartbeat_seconds:
+            return HEARTBEAT
+        if session.state == "negotiating" and now - session.opened >= limits.negotiation_seconds:
+            return NEGOTIATION
+        if now - session.opened >= limits.connection_seconds:
+            return DURATION
+        if session.stream_id is None and now - session.idle_since >= limits.idle_seconds:
+            return IDLE
+        return None
+
+    def describe(self, session: Session) -> SessionInfo:
+        """Return what its owner may see."""
+        now = self._clock()
+        since = session.stream_since
+        return SessionInfo(
+            session_id=session.id,
+            state=str(session.state),
+            seconds=now - session.created,
+            stream_id=session.stream_id,
+            stream_seconds=None if since is None else now - since,
+            prompt=session.prompt,
+        )

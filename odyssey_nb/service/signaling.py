@@ -1,0 +1,211 @@
+"""Signaling: relays between a client's WebSocket and its streamer process.
+
+A session has one `Conversation`, from its first socket to its end. Sockets may come and go within
+it: the newest wins, and one that comes back in time goes on with the same peer (protocol section
+3.7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from fastapi.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from odyssey_nb.service.pool import StreamerLostError
+from odyssey_nb.service.sessions import LEFT, STREAMER_LOST, Ending, Session, SessionTable
+from odyssey_nb.wire.codec import MalformedMessageError
+from odyssey_nb.wire.signaling import (
+    CloseCode,
+    FromServer,
+    SignalingProblem,
+    from_client,
+    from_server,
+)
+from odyssey_nb.wire.streamer import EndStream, Negotiate
+
+if TYPE_CHECKING:
+    from odyssey_nb.concurrency import Crew
+    from odyssey_nb.service.pool import Streamer, StreamerPool
+    from odyssey_nb.wire.streamer import FromControl
+
+log = logging.getLogger(__name__)
+
+SEND_SECONDS = 5.0  # longest that a client may take to accept a message
+STREAM_END_SECONDS = 1.0  # longest wait for a stream to end before its session does
+MIN_IDLE_SWEEP = 0.1
+MOST_EARLY = 16  # messages kept for a streamer that is still getting warm
+
+
+class Conversation:
+    """One session's socket and streamer."""
+
+    def __init__(self, session: Session, table: SessionTable, pool: StreamerPool) -> None:
+        self.session = session
+        self._table = table
+        self._pool = pool
+        self._socket: WebSocket | None = None
+        self._streamer: Streamer | None = None
+        self._unsent: list[FromServer] = []
+        self._early: list[FromControl] = []
+        self._stream_over = asyncio.Event()
+
+    async def relay(self, negotiate: Negotiate) -> None:
+        """Carry what the streamer says, for the whole session; owned by the switchboard."""
+        try:
+            self._streamer = streamer = await self._pool.take()
+            streamer.send(negotiate)
+            early, self._early = self._early, []
+            for each in early:
+                streamer.send(each)
+            while True:
+                message = await streamer.receive()
+                match message.type:
+                    case "offer" | "ice_candidate":
+                        await self._tell(message)
+                    case "peer_connected":
+                        self._table.connected(self.session)
+                    case "stream_began":
+                        self._stream_over.clear()
+                        self._table.stream_began(self.session, message.stream_id, message.prompt)
+                    case "stream_steered":
+                        self.session.prompt = message.prompt
+                    case "stream_over":
+                        self._stream_over.set()
+                        self._table.stream_over(self.session)
+                        log.info(
+                            "stream %s over: %s, %d pictures, %d encodes",
+                            message.stream_id,
+                            message.reason,
+                            message.pictures_total,
+                            message.encodes_total,
+                        )
+        except StreamerLostError:
+            self._table.end(self.session.id, STREAMER_LOST)
+        except Exception:
+            log.exception("the relay of a session failed")
+            self._table.end(self.session.id, STREAMER_LOST)
+        finally:
+            self._stream_over.set()
+            if self._streamer is not None:
+                self._pool.give_back(self._streamer)
+
+    async def attend(self, socket: WebSocket) -> None:
+        """Serve `socket` until it closes or a newer one takes over."""
+        older, self._socket = self._socket, socket
+        if older is not None:
+            await _close(older, CloseCode.REPLACED, "replaced by a newer socket")
+        unsent, self._unsent = self._unsent, []
+        for message in unsent:
+            await self._tell(message)
+        code = await self._listen(socket)
+        if self._socket is not socket:
+            return
+        self._socket = None
+        if code == CloseCode.NORMAL:
+            self._table.end(self.session.id, LEFT)
+        else:
+            self._table.socket_lost(self.session)
+
+    async def _listen(self, socket: WebSocket) -> int:
+        while True:
+            try:
+                message = await socket.receive()
+            except (WebSocketDisconnect, RuntimeError):
+                return 1006
+            if message["type"] == "websocket.disconnect":
+                return int(message.get("code") or 1005)
+            if self._socket is not socket:
+                return CloseCode.REPLACED
+            self._table.heard(self.session)
+            self._take(message.get("text") or message.get("bytes") or "")
+
+    def _take(self, text: str | bytes) -> None:
+        try:
+            message = from_client.from_json(text)
+        except MalformedMessageError as error:
+            log.info("ignored a signaling message: %s", error)
+            return
+        if message is None or message.type == "keepalive":
+            return
+        if message.type == "client_disconnecting":
+            self._table.end(self.session.id, LEFT)
+        elif self._streamer is not None:
+            self._streamer.send(message)
+        elif len(self._early) < MOST_EARLY:
+            self._early.append(message)
+
+    async def _tell(self, message: FromServer) -> None:
+        if self._socket is None:
+            self._unsent.append(message)  # at most an offer and its candidates
+            return
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError, OSError):
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._socket.send_text(from_server.to_json(message))
+
+    async def finish(self, ending: Ending) -> None:
+        """Tell the client and close its socket."""
+        if ending.told and self._streamer is not None and self.session.stream_id is not None:
+            # What waits on the stream is answered before the socket goes (section 3.6).
+            self._streamer.send(EndStream(reason=ending.reason, message=ending.told))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STREAM_END_SECONDS):
+                    await self._stream_over.wait()
+        socket, self._socket = self._socket, None
+        if socket is None:
+            return
+        if ending.told:
+            text = from_server.to_json(SignalingProblem(reason=ending.told))
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError, OSError):
+                async with asyncio.timeout(SEND_SECONDS):
+                    await socket.send_text(text)
+        await _close(socket, ending.code, ending.reason)
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    if socket.application_state != WebSocketState.DISCONNECTED:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError, OSError):
+            async with asyncio.timeout(SEND_SECONDS):
+                await socket.close(code, reason)
+
+
+class Switchboard:
+    """All conversations, by session."""
+
+    def __init__(self, crew: Crew, pool: StreamerPool) -> None:
+        self._crew = crew
+        self._pool = pool
+        self._conversations: dict[str, tuple[Conversation, asyncio.Task[None]]] = {}
+
+    def conversation(
+        self, session: Session, table: SessionTable, negotiate: Negotiate
+    ) -> Conversation:
+        """Return the session's conversation; the first call begins it."""
+        if session.id not in self._conversations:
+            conversation = Conversation(session, table, self._pool)
+            relay = self._crew.start(conversation.relay(negotiate))
+            self._conversations[session.id] = conversation, relay
+        return self._conversations[session.id][0]
+
+    def end(self, session: Session, ending: Ending) -> None:
+        """End the session's conversation; process and socket follow in their own time."""
+        found = self._conversations.pop(session.id, None)
+        if found is not None:
+            self._crew.start(self._finish(*found, ending))
+
+    async def _finish(
+        self, conversation: Conversation, relay: asyncio.Task[None], ending: Ending
+    ) -> None:
+        try:
+            await conversation.finish(ending)
+        finally:
+            relay.cancel()
+
+
+async def keep_sweeping(table: SessionTable, *, every: float) -> None:
+    """Let the clocks act, every so many seconds."""
+    while True:
+        await asyncio.sleep(max(MIN_IDLE_SWEEP, every))
+        table.sweep()

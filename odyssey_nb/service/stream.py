@@ -1,0 +1,277 @@
+"""Streams: one run of a world after another, each picture encoded once for everybody.
+
+Painting and encoding take turns on one thread, so a world needs no locks and the event loop, which
+carries media and signaling, is never held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from odyssey_nb.media.h264 import CLOCK_RATE, Encoder
+from odyssey_nb.media.pacing import Pacer
+from odyssey_nb.service.worlds.base import PICTURES_PER_SECOND, Planes, World, WorldFactory
+from odyssey_nb.wire import stream as wire
+from odyssey_nb.wire.streamer import EndStream, StreamBegan, StreamOver, StreamSteered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_nb.wire.streamer import FromStreamer as Report
+
+log = logging.getLogger(__name__)
+
+LONGEST_ECHO = 8_000  # characters; every one escaped is still below what any peer takes, 64 KiB
+LAST_PICTURE_SECONDS = 1.0  # what a world gets to finish the picture that it is at
+
+
+class Hub:
+    """Where pictures leave: all outlets get the same bytes. Keyframe requests come back here."""
+
+    def __init__(self) -> None:
+        self._outlets: list[Callable[[bytes, int, bool], None]] = []
+        self.keyframe_wanted = False
+        self._origin = time.monotonic()
+
+    def timestamp(self) -> int:
+        """Now, on the clock of this connection's track (90 kHz)."""
+        return int((time.monotonic() - self._origin) * CLOCK_RATE)
+
+    def add(self, outlet: Callable[[bytes, int, bool], None]) -> None:
+        """Hand every later picture to `outlet` as (data, timestamp, is keyframe)."""
+        self._outlets.append(outlet)
+        self.request_keyframe()
+
+    def request_keyframe(self) -> None:
+        """Somebody cannot decode; requests that come together are answered by one keyframe."""
+        self.keyframe_wanted = True
+
+    def put(self, data: bytes, timestamp: int, *, key: bool) -> None:
+        """Hand a picture to every outlet."""
+        for outlet in self._outlets:
+            outlet(data, timestamp, key)
+
+
+class KeyframeClock:
+    """Decides which pictures are keyframes: the first, one a second, and on request.
+
+    Requests force at most one keyframe a second, so that a lossy peer cannot eat everybody's
+    bitrate.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._last = -rate
+        self._forced = -rate
+
+    def is_due(self, step: int, *, wanted: bool) -> bool:
+        """Whether picture `step` is to be a keyframe."""
+        forced = wanted and step - self._forced >= self._rate
+        if not forced and step - self._last < self._rate:
+            return False
+        if step - self._last < self._rate:
+            self._forced = step
+        self._last = step
+        return True
+
+
+class Stream:
+    """One run of a world. `first` makes the first picture; `play` goes on until it is cancelled."""
+
+    def __init__(self, world: World, encoder: Encoder, hub: Hub, turns: ThreadPoolExecutor) -> None:
+        self.id = str(uuid.uuid4())
+        self.pictures = 0
+        self.encoder = encoder
+        self._world = world
+        self._hub = hub
+        self._turns = turns
+        self._keyframes = KeyframeClock(PICTURES_PER_SECOND)
+        self._began = time.monotonic()
+
+    @classmethod
+    async def begin(
+        cls, factory: WorldFactory, start: wire.InteractiveStreamStart, hub: Hub
+    ) -> tuple[Stream, str]:
+        """Make the world and its first picture; return the stream and the applied prompt."""
+        width, height = wire.PORTRAIT if start.portrait else wire.LANDSCAPE
+        prompt = " ".join(start.prompt.split())
+        turns = ThreadPoolExecutor(1, thread_name_prefix="world")
+        seed = zlib.crc32(prompt.encode())
+
+        def make() -> Stream:
+            world = factory(width=width, height=height, prompt=prompt, seed=seed)
+            return cls(world, Encoder(width, height, rate=PICTURES_PER_SECOND), hub, turns)
+
+        try:
+            stream = await asyncio.get_running_loop().run_in_executor(turns, make)
+            await stream._picture()
+        except BaseException:
+            turns.shutdown(wait=False)
+            raise
+        return stream, prompt
+
+    async def steer(self, prompt: str) -> str:
+        """Let the world take `prompt`, between two pictures."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._turns, self._world.steer, prompt)
+
+    async def play(self) -> None:
+        """Make pictures at the world's rate."""
+        pacer = Pacer(PICTURES_PER_SECOND, now=time.monotonic())
+        while True:
+            await asyncio.sleep(pacer.wait(time.monotonic()))
+            await self._picture()
+
+    async def close(self) -> None:
+        """Let the world finish the picture that it is at, and its thread go."""
+        idle = asyncio.get_running_loop().run_in_executor(self._turns, lambda: None)
+        await asyncio.wait([idle], timeout=LAST_PICTURE_SECONDS)
+        self._turns.shutdown(wait=False, cancel_futures=True)
+
+    async def _picture(self) -> None:
+        step, timestamp = self.pictures, self._hub.timestamp()
+        key = self._keyframes.is_due(step, wanted=self._hub.keyframe_wanted)
+        if key:
+            self._hub.keyframe_wanted = False
+
+        def paint() -> bytes:
+            planes = Planes(*self.encoder.planes)
+            self._world.paint(planes, step=step, time=time.monotonic() - self._began)
+            data = self.encoder.encode(timestamp, key=key)
+            self.pictures += 1  # here, where it is made: nobody may be left to wait for it
+            return data
+
+        data = await asyncio.get_running_loop().run_in_executor(self._turns, paint)
+        self._hub.put(data, timestamp, key=key)
+
+
+class StreamEngine:
+    """Runs a connection's streams, and answers what its client asks (protocol section 5.4).
+
+    `tell` sends to the client, `report` to the control plane. Commands are taken one after another.
+    """
+
+    def __init__(
+        self,
+        factory: WorldFactory,
+        hub: Hub,
+        *,
+        stream_seconds: float,
+        tell: Callable[[wire.FromStreamer], None],
+        report: Callable[[Report], None],
+    ) -> None:
+        self._factory = factory
+        self._hub = hub
+        self._stream_seconds = stream_seconds
+        self._tell = tell
+        self._report = report
+        self._inbox: asyncio.Queue[wire.FromClient | EndStream] = asyncio.Queue(64)
+        self._stream: Stream | None = None
+        self._playing: asyncio.Task[None] | None = None
+
+    def take(self, command: wire.FromClient | EndStream) -> None:
+        """Queue a command; with 64 of them waiting, further ones are refused."""
+        try:
+            self._inbox.put_nowait(command)
+        except asyncio.QueueFull:
+            self._refuse("too_many_requests", "commands come faster than the world takes them")
+
+    async def run(self) -> None:
+        """Serve commands until cancelled, then end the running stream."""
+        try:
+            while True:
+                command = await self._inbox.get()
+                match command.type:
+                    case "interactive_stream_start":
+                        await self._start(command)
+                    case "update":
+                        await self._update(command.prompt)
+                    case "interactive_stream_end":
+                        await self._end("client")
+                        self._tell(wire.StreamEnded())
+                    case "end_stream":
+                        await self._break_off(command.reason, command.message)
+        finally:
+            await self._end("disconnected")
+
+    async def _start(self, start: wire.InteractiveStreamStart) -> None:
+        if self._stream is not None:
+            self._refuse("stream_already_active", "a stream is already active on this connection")
+            return
+        if not start.prompt.strip():
+            self._refuse("empty_prompt", "the prompt has no words")
+            return
+        try:
+            stream, applied = await Stream.begin(self._factory, start, self._hub)
+        except Exception:
+            log.exception("the world did not start")
+            self._refuse("world_failed", "the world did not start")
+            return
+        self._stream = stream
+        self._playing = asyncio.get_running_loop().create_task(self._play(stream))
+        width, height = wire.PORTRAIT if start.portrait else wire.LANDSCAPE
+        self._report(StreamBegan(stream_id=stream.id, prompt=applied, width=width, height=height))
+        self._tell(wire.StreamStarted(stream_id=stream.id, applied_prompt=_echo(applied)))
+
+    async def _play(self, stream: Stream) -> None:
+        try:
+            async with asyncio.timeout(self._stream_seconds or None):
+                await stream.play()
+        except TimeoutError:
+            self.take(EndStream(reason="session_timeout", message="Stream ended: time limit"))
+        except Exception:
+            log.exception("the world failed")
+            self.take(EndStream(reason="world_failed", message="the world stopped working"))
+
+    async def _update(self, prompt: str) -> None:
+        if self._stream is None:
+            self._refuse("no_active_stream", "there is no active stream to steer")
+            return
+        if not prompt.strip():
+            self._refuse("empty_prompt", "the prompt has no words")
+            return
+        try:
+            applied = await self._stream.steer(prompt)
+        except Exception:
+            log.exception("the world did not take a prompt")
+            self._refuse("world_failed", "the world did not take the prompt")
+            return
+        self._report(StreamSteered(prompt=applied))
+        self._tell(wire.UpdateAcknowledged(prompt=_echo(applied)))
+
+    async def _break_off(self, reason: str, message: str) -> None:
+        if self._stream is not None:
+            await self._end(reason)
+            self._refuse(reason, message)
+            self._tell(wire.StreamEnded())
+
+    async def _end(self, reason: str) -> None:
+        stream, self._stream = self._stream, None
+        playing, self._playing = self._playing, None
+        if stream is None or playing is None:
+            return
+        playing.cancel()
+        await asyncio.wait([playing])
+        await stream.close()
+        self._report(
+            StreamOver(
+                stream_id=stream.id,
+                reason=reason,
+                pictures_total=stream.pictures,
+                encodes_total=stream.encoder.encodes,
+            )
+        )
+
+    def _refuse(self, reason: str, message: str) -> None:
+        self._tell(wire.InteractiveStreamError(reason=reason, message=message))
+
+
+def _echo(prompt: str) -> str:
+    """Return what a client is told of `prompt`, which must fit a data channel (section 18)."""
+    return prompt if len(prompt) <= LONGEST_ECHO else prompt[: LONGEST_ECHO - 1] + "…"

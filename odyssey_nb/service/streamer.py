@@ -1,0 +1,135 @@
+"""A streamer process: waits warm, serves one session, and ends with it.
+
+``python -m odyssey_nb.service.streamer FD``; `FD` is its end of the socket pair to the control
+plane. It ends when that socket does, so a control plane that dies takes its streamers along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from odyssey_nb.concurrency import Crew, background
+from odyssey_nb.framing import frame, read_frame
+from odyssey_nb.service.peer import Peer, PictureTrack
+from odyssey_nb.service.stream import Hub, StreamEngine
+from odyssey_nb.service.worlds.base import find_world
+from odyssey_nb.wire.streamer import (
+    FromControl,
+    FromStreamer,
+    Negotiate,
+    PeerConnected,
+    PeerLost,
+    Ready,
+    from_control,
+    from_streamer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logging.getLogger(__name__)
+
+
+class Control:
+    """The streamer's end of the line to the control plane."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    def report(self, message: FromStreamer) -> None:
+        """Send `message`; nothing that is sent here is large."""
+        self._writer.write(frame(from_streamer.to_bytes(message)))
+
+    async def messages(self) -> AsyncIterator[FromControl]:
+        """Yield what arrives until the control plane closes."""
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                message = from_control.from_bytes(await read_frame(self._reader))
+                if message is not None:
+                    yield message
+
+
+async def serve(control: Control) -> None:
+    """Serve the one session that the control plane sends."""
+    control.report(Ready())
+    messages = control.messages()
+    async for message in messages:
+        if message.type == "negotiate":
+            await _session(control, message, messages)
+            return
+
+
+async def _session(
+    control: Control, negotiate: Negotiate, messages: AsyncIterator[FromControl]
+) -> None:
+    hub = Hub()
+    track = PictureTrack(request_keyframe=hub.request_keyframe)
+    hub.add(track.put)
+    crew = Crew()
+
+    def on_state(state: str) -> None:
+        if state == "connected":
+            control.report(PeerConnected())
+        elif state in {"failed", "closed"}:
+            control.report(PeerLost())
+
+    async with Peer.open(
+        track,
+        ice_servers=negotiate.ice_servers,
+        request_keyframe=hub.request_keyframe,
+        on_message=lambda message: engine.take(message),
+        on_state=on_state,
+    ) as (peer, offer):
+        engine = StreamEngine(
+            find_world(negotiate.world),
+            hub,
+            stream_seconds=negotiate.stream_seconds,
+            tell=peer.tell,
+            report=control.report,
+        )
+        control.report(offer)
+        async with background(engine.run()):
+            async for message in messages:
+                match message.type:
+                    case "answer":
+                        await peer.answer(message)
+                    case "ice_candidate":
+                        # A name that does not resolve may take seconds; others must not wait for
+                        # it.
+                        crew.start(peer.add_candidate(message))
+                    case "interactive_stream_start" | "end_stream":
+                        engine.take(message)
+        await crew.close()
+
+
+async def _main(fd: int) -> None:
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=fd))
+    await serve(Control(reader, writer))
+    with suppress(ConnectionError):
+        await writer.drain()
+
+
+def main() -> None:
+    """Run until the control plane is gone."""
+    # An interrupt in the service's terminal reaches the whole group; the control plane decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING)
+    for chatty in ("aioice", "aiortc"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    try:
+        asyncio.run(_main(int(sys.argv[1])))
+    finally:
+        # Encoder and world threads may be in the middle of a picture that nobody wants any more.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
