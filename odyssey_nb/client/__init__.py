@@ -1,0 +1,1 @@
+"""The asyncio client of the protocol, for scripts and for the sidecar."""

@@ -1,0 +1,155 @@
+"""The HTTP API, asked with deadlines and answered with typed errors (protocol section 2)."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import aiohttp
+import msgspec
+
+from odyssey_nb import errors
+from odyssey_nb.client.retry import with_scheme
+from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_body
+from odyssey_nb.wire.control import (
+    AccessToken,
+    IceConfig,
+    IceServer,
+    KeyExchange,
+    SessionGrant,
+    SessionRequest,
+    Sessions,
+    SessionToken,
+    SessionTokenRequest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+T = TypeVar("T")
+
+REQUEST_SECONDS = 10.0
+EXPIRY_MARGIN = 60.0  # a token this close to its end counts as expired
+
+_LIMITS = {
+    kind.code: kind
+    for kind in (
+        errors.ConcurrentLimitError,
+        errors.MonthlyLimitError,
+        errors.StreamLimitError,
+        errors.SuspendedError,
+        errors.RateLimitError,
+    )
+}
+
+
+class Control:
+    """An account's view of the API. An instance exists only while its HTTP session is open."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, api_key: str) -> None:
+        self._http, self._url, self._api_key = http, url, api_key
+        self._token: AccessToken | None = None
+        self._token_until = 0.0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, api_key: str) -> AsyncIterator[Control]:
+        """Open an HTTP session for the API at `url`; nothing is sent yet."""
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            yield cls(http, url, api_key)
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The HTTP session, for the signaling socket."""
+        return self._http
+
+    async def authenticate(self) -> None:
+        """Exchange the key for a token, unless one is still good.
+
+        Raises:
+            AuthError: The key is wrong.
+            ConnectError: The service does not answer, or not as it should.
+        """
+        if self._token is None or time.monotonic() >= self._token_until:
+            body = KeyExchange(api_key=self._api_key)
+            token = await self._ask("POST", "/auth/token", AccessToken, body, signed=False)
+            self._token = token
+            self._token_until = time.monotonic() + token.expires_in - EXPIRY_MARGIN
+
+    async def request_session(self) -> SessionGrant:
+        """Reserve a streamer.
+
+        Raises:
+            NoStreamerError: None is free now.
+            LimitError: The account's limits refuse it.
+        """
+        return await self._ask("POST", "/sessions/request", SessionGrant, SessionRequest())
+
+    async def session_token(self, session_id: str) -> str:
+        """Return a fresh token for the session's signaling socket."""
+        body = SessionTokenRequest(session_id=session_id)
+        return (await self._ask("POST", "/sessions/token", SessionToken, body)).session_token
+
+    async def sessions(self) -> Sessions:
+        """List the account's live sessions (our local service only)."""
+        return await self._ask("GET", "/sessions", Sessions)
+
+    async def ice_servers(self, signaling_url: str) -> list[IceServer]:
+        """Return the ICE servers that the signaling server names; none on any failure."""
+        url = with_scheme(signaling_url, "http") + "/config"
+        try:
+            async with self._http.get(url) as response:
+                return decode_body(await response.read(), IceConfig).iceServers
+        except (aiohttp.ClientError, TimeoutError, MalformedMessageError):
+            return []
+
+    async def _ask(
+        self, method: str, path: str, kind: type[T], body: object = None, *, signed: bool = True
+    ) -> T:
+        if signed:
+            await self.authenticate()
+            assert self._token is not None
+        headers = {"Content-Type": "application/json"}
+        if signed and self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.access_token}"
+        data = None if body is None else encode_body(body)
+        try:
+            async with self._http.request(
+                method, self._url + path, data=data, headers=headers
+            ) as response:
+                content, status = await response.read(), response.status
+        except TimeoutError as error:
+            raise errors.ConnectError(f"{self._url} did not answer in time") from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise errors.ConnectError(f"nothing answers at {self._url}") from error
+        if not 200 <= status < 300:
+            if status == 401 and signed:
+                self._token = None
+            raise _refusal(status, content)
+        try:
+            return decode_body(content, kind)
+        except MalformedMessageError as error:
+            raise errors.ConnectError(f"{self._url} does not speak the protocol") from error
+
+
+def _refusal(status: int, content: bytes) -> errors.OdysseyNBError:
+    """Return the error for a refusal; decided by status and code, never by its words."""
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = None
+    detail = body.get("detail", body) if isinstance(body, dict) else None
+    text = detail if isinstance(detail, str) else ""
+    if status in {401, 403}:
+        return errors.AuthError((text or "the API key was refused").rstrip(".").lower())
+    if status == 429:
+        fields = detail if isinstance(detail, dict) else {}
+        kind = _LIMITS.get(str(fields.get("error") or fields.get("code")), errors.LimitError)
+        return kind(str(fields.get("message") or text or "the account's limit is reached"))
+    if status == 503:
+        return errors.NoStreamerError("no streamer is free")
+    if status == 404:
+        return errors.ConnectError(text or "the service does not know that")
+    return errors.ConnectError(f"the service answered {status}{': ' + text if text else ''}")

@@ -1,0 +1,145 @@
+"""The client's end of the WebRTC connection: it answers, takes pictures, sends commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.sdp import candidate_from_sdp
+
+from odyssey_nb.concurrency import Crew
+from odyssey_nb.errors import ConnectionLostError
+from odyssey_nb.media.rtp import OnPicture, ask_for_keyframe, offer_loopback, receive_pictures
+from odyssey_nb.wire import stream as wire
+from odyssey_nb.wire.codec import MalformedMessageError
+from odyssey_nb.wire.signaling import Answer, IceCandidate, Offer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from odyssey_nb.wire.control import IceServer
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 1.0
+
+
+class Peer:
+    """A peer connection that waits for the streamer's offer."""
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        crew: Crew,
+        *,
+        on_picture: OnPicture,
+        on_message: Callable[[wire.FromStreamer], None],
+    ) -> None:
+        self._connection = connection
+        self._crew = crew
+        self._on_picture = on_picture
+        self._on_message = on_message
+        self._out: RTCDataChannel | None = None
+        self._both_open = asyncio.Event()
+        self._connected = asyncio.Event()
+        self.lost = asyncio.Event()
+        connection.on("datachannel", self._channel)
+        connection.on("connectionstatechange", self._state_changed)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        ice_servers: list[IceServer],
+        *,
+        on_picture: OnPicture,
+        on_message: Callable[[wire.FromStreamer], None],
+    ) -> AsyncIterator[Peer]:
+        """Make a peer; close it on the way out."""
+        servers = [RTCIceServer(each.urls, each.username, each.credential) for each in ice_servers]
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        crew = Crew()
+        try:
+            yield cls(connection, crew, on_picture=on_picture, on_message=on_message)
+        finally:
+            await crew.close()
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await connection.close()
+            except TimeoutError:
+                log.warning("the peer connection did not close in time")
+
+    async def answer(self, offer: Offer) -> Answer:
+        """Take the offer and return the answer, with all candidates inside."""
+        connection = self._connection
+        await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        for transceiver in connection.getTransceivers():
+            if transceiver.kind == "video":
+                receive_pictures(transceiver.receiver, self._on_picture)
+        offer_loopback(connection)
+        await connection.setLocalDescription(await connection.createAnswer())
+        return Answer(sdp=connection.localDescription.sdp)
+
+    async def add_candidate(self, message: IceCandidate) -> None:
+        """Take a candidate that the streamer trickled."""
+        text = message.candidate.removeprefix("candidate:")
+        if text and self._connection.remoteDescription is not None:
+            candidate = candidate_from_sdp(text)
+            candidate.sdpMid, candidate.sdpMLineIndex = message.sdpMid, message.sdpMLineIndex
+            await self._connection.addIceCandidate(candidate)
+
+    async def ready(self) -> None:
+        """Wait until media and both channels are up; the caller sets the deadline."""
+        await self._connected.wait()
+        await self._both_open.wait()
+
+    def send(self, message: wire.FromClient) -> None:
+        """Send `message` over the data channel.
+
+        Raises:
+            ConnectionLostError: The channel is not open.
+        """
+        if self._out is None or self._out.readyState != "open":
+            raise ConnectionLostError("the connection to the streamer is gone")
+        self._out.send(wire.from_client.to_json(message))
+
+    def want_keyframe(self) -> None:
+        """Ask the streamer for a keyframe."""
+        for transceiver in self._connection.getTransceivers():
+            if transceiver.kind == "video" and not self.lost.is_set():
+                self._crew.start(ask_for_keyframe(transceiver.receiver))
+
+    def _channel(self, channel: RTCDataChannel) -> None:
+        # aiortc announces a channel of the other end when it is already open.
+        if channel.label == wire.CLIENT_TO_STREAMER:
+            self._out = channel
+        elif channel.label == wire.STREAMER_TO_CLIENT:
+            self._in = channel
+            channel.on("message", self._received)
+        if self._out is not None and hasattr(self, "_in"):
+            self._both_open.set()
+
+    def _received(self, text: object) -> None:
+        try:
+            message = wire.from_streamer.from_json(text if isinstance(text, (str, bytes)) else "")
+        except MalformedMessageError as error:
+            log.info("ignored a message of the data channel: %s", error)
+            return
+        if message is not None:
+            self._on_message(message)
+
+    def _state_changed(self) -> None:
+        state = self._connection.connectionState
+        if state == "connected":
+            self._connected.set()
+        elif state in {"failed", "closed"}:
+            self.lost.set()

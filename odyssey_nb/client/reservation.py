@@ -1,0 +1,74 @@
+"""Getting a session and giving it back, so that none is left reserved by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from odyssey_nb.client.signaling import Signaling
+from odyssey_nb.concurrency import insist
+from odyssey_nb.errors import NoStreamerError, OdysseyNBError
+
+if TYPE_CHECKING:
+    from odyssey_nb.client.control import Control
+    from odyssey_nb.wire.control import SessionGrant
+
+log = logging.getLogger(__name__)
+
+QUEUE_POLL_SECONDS = 1.0  # both official SDKs ask once a second (protocol section 1)
+RELEASE_SECONDS = 3.0
+
+
+async def reserve(control: Control, *, queue_timeout: float) -> SessionGrant:
+    """Reserve a streamer, asking again while none is free.
+
+    Raises:
+        NoStreamerError: None became free within `queue_timeout` seconds.
+        LimitError: The account's limits refuse it.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            return await _reserve_once(control)
+        except NoStreamerError:
+            waited = time.monotonic() - began
+            if waited + QUEUE_POLL_SECONDS > queue_timeout:
+                raise NoStreamerError(f"no streamer was free within {waited:.0f} s") from None
+        await asyncio.sleep(QUEUE_POLL_SECONDS)
+
+
+async def _reserve_once(control: Control) -> SessionGrant:
+    """Ask once. A request under way is not abandoned: its answer may be a session to give back."""
+    asking = asyncio.ensure_future(control.request_session())
+    try:
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        await insist(_give_back(control, asking))
+        raise
+
+
+async def _give_back(control: Control, asking: asyncio.Future[SessionGrant]) -> None:
+    with suppress(OdysseyNBError, TimeoutError):
+        async with asyncio.timeout(RELEASE_SECONDS):
+            grant = await asking
+        await release(control, grant.session_id, grant.signalling_url)
+
+
+async def release(control: Control, session_id: str, signaling_url: str) -> bool:
+    """Say goodbye for a session that nobody holds; return whether the service heard it.
+
+    A fresh token opens its socket (the newest wins), and closing that is the goodbye. A session
+    that the service does not know any more counts as not heard; it holds nothing.
+    """
+    try:
+        async with asyncio.timeout(RELEASE_SECONDS):
+            token = await control.session_token(session_id)
+            async with Signaling.open(control.http, signaling_url, session_id, token):
+                pass
+    except (OdysseyNBError, TimeoutError):
+        log.info("a session could not be released; its clocks will end it")
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""Commands to the streamer: one of a kind in flight, each with a deadline, none left waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from odyssey_nb import errors
+from odyssey_nb.wire import stream as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Send = Callable[[wire.FromClient], Awaitable[None]]
+
+T = TypeVar("T")
+
+_REASONS: dict[str, type[errors.OdysseyNBError]] = {
+    "quota_exceeded": errors.MonthlyLimitError,
+    "concurrent_limit_exceeded": errors.ConcurrentLimitError,
+    "session_timeout": errors.StreamLimitError,
+    "stream_already_active": errors.StreamActiveError,
+    "no_active_stream": errors.NoStreamError,
+    "empty_prompt": errors.EmptyPromptError,
+}
+
+
+def stream_error(problem: wire.InteractiveStreamError) -> errors.OdysseyNBError:
+    """Return the typed error for a stream error (protocol section 5.2)."""
+    kind = _REASONS.get(problem.reason, errors.StreamError)
+    return kind(problem.message or problem.reason)
+
+
+class Exchange(Generic[T]):
+    """One kind of command and its answers, which come in order and carry no id (section 5).
+
+    A command that was given up leaves a debt: its late answer must not be taken for the next one's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._turn = asyncio.Lock()
+        self._waiter: asyncio.Future[T] | None = None
+        self._owed = 0
+        self._lost: errors.OdysseyNBError | None = None
+
+    async def ask(self, send: Send, message: wire.FromClient, *, timeout: float) -> T:  # noqa: ASYNC109
+        """Send `message` when it is its turn, and return the answer to it.
+
+        Raises:
+            AnswerTimeoutError: No answer within `timeout` seconds, waiting for the turn included.
+            ConnectionLostError: The connection was lost meanwhile.
+        """
+        try:
+            async with asyncio.timeout(timeout), self._turn:
+                if self._lost is not None:
+                    raise self._lost
+                return await self._send_and_wait(send, message)
+        except TimeoutError:
+            text = f"no answer to {self._name} within {timeout:g} s"
+            raise errors.AnswerTimeoutError(text) from None
+
+    async def _send_and_wait(self, send: Send, message: wire.FromClient) -> T:
+        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiter = waiter
+        try:
+            await send(message)
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():  # it was sent, so its answer will still come
+                self._owed += 1
+            raise
+        finally:
+            self._waiter = None
+
+    def answer(self, value: T) -> bool:
+        """Give `value` to the command that waits; return whether one did."""
+        if self._owed:
+            self._owed -= 1
+            return False
+        if self._waiter is None or self._waiter.done():
+            return False
+        self._waiter.set_result(value)
+        return True
+
+    def refuse(self, error: errors.OdysseyNBError) -> bool:
+        """Fail the command that waits; return whether one did."""
+        if self._owed:
+            self._owed -= 1
+            return False
+        if self._waiter is None or self._waiter.done():
+            return False
+        self._waiter.set_exception(error)
+        return True
+
+    def settle(self) -> None:
+        """Expect no late answers any more: something came that comes after them."""
+        self._owed = 0
+
+    def give_up(self, error: errors.OdysseyNBError) -> None:
+        """Fail the command that waits, although no answer to it came."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+    def lose(self, error: errors.OdysseyNBError) -> None:
+        """The connection is lost: fail what waits now and whatever will be asked."""
+        self._lost = error
+        self.give_up(error)
