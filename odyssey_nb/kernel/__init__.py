@@ -1,0 +1,1 @@
+"""The synchronous face that cells and magics call."""

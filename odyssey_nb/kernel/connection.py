@@ -1,0 +1,276 @@
+"""A connection as cells see it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from odyssey_nb.errors import NotConnectedError, StreamError
+from odyssey_nb.kernel.aio import Aio
+from odyssey_nb.kernel.stream import Stream
+from odyssey_nb.wire import link as wire
+from odyssey_nb.wire.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from odyssey_nb.kernel.leases import Lease, LeaseInfo
+    from odyssey_nb.kernel.link import SidecarLink
+    from odyssey_nb.kernel.manager import ConnectionManager
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 30.0
+END_SECONDS = 10.0
+ORIENTATIONS = ("landscape", "portrait")
+CREDIT = 40  # pictures that may be on their way to us
+GRANT = 10  # taken pictures after which new credit is sent
+
+
+class Connection:
+    """A reserved streamer. Streams run one after another on it; `disconnect` frees it.
+
+    Attributes:
+        name: What it is called in ``ody.connect(name)``.
+        target: Which service it goes to, as a user would say it.
+        status: Its state, one of the words of `Status`.
+        history: Every state it had.
+        stage: What it is busy with, in words; empty when with nothing.
+        stream: The active stream, or None.
+        applied_prompt: The prompt that the world applied last.
+        problem: Why it failed or why its last stream ended early, in one line; else empty.
+    """
+
+    def __init__(
+        self,
+        manager: ConnectionManager,
+        link: SidecarLink,
+        lease: Lease,
+        *,
+        name: str,
+        target: str,
+        access: tuple[str, str],
+    ) -> None:
+        self.name = name
+        self.target = target
+        self.status: str = Status.DISCONNECTED
+        self.history: list[str] = []
+        self.stage = ""
+        self.stream: Stream | None = None
+        self.applied_prompt = ""
+        self.problem = ""
+        self.session_id = ""
+        self.signaling_url = ""
+        self.opened_by_this_call = True
+        self.orientation = ORIENTATIONS[0]
+        self.stream_ends = (
+            0.0  # when the service's limit ends the stream, epoch seconds; 0: unknown
+        )
+        self.aio = Aio(self, "start", "disconnect")
+        self._manager = manager
+        self.link = link
+        self.access = access  # URL and key; for releasing from outside, never shown
+        self._lease = lease
+        self._listeners: list[Callable[[], None]] = []
+        self._viewers: list[Callable[[wire.Picture], None]] = []
+        self._viewing = threading.Lock()
+        self._taken = 0
+        self._blocks: list[bool] = []
+
+    def start(
+        self,
+        prompt: str,
+        *,
+        orientation: str = "landscape",
+        timeout: float = START_SECONDS,
+    ) -> Stream:
+        """Start a stream, and return it when its first picture is there.
+
+        A stream that runs on this connection is ended first, so a cell can be re-run.
+
+        Args:
+            prompt: The world in words.
+            orientation: "landscape" (1280 x 704 pixels) or "portrait" (704 x 1280).
+            timeout: Longest wait, in seconds.
+
+        Raises:
+            EmptyPromptError: The prompt has no words.
+            NotConnectedError: The connection is closed.
+            StreamError, LimitError: The service refused.
+        """
+        if orientation not in ORIENTATIONS:
+            raise ValueError(f"orientation is one of {ORIENTATIONS}, not {orientation!r}")
+        running = self.stream
+        if running is not None and prompt.strip():
+            running.end()
+            self._manager.say(f"{self.name}: the running stream was replaced")
+        if self.is_open:
+            self.problem = ""
+            self.orientation = orientation
+        try:
+            self.request(
+                wire.Start, timeout=timeout, prompt=prompt, portrait=orientation == "portrait"
+            )
+        except KeyboardInterrupt:
+            self._call_off_start()
+            raise
+        stream = self.stream
+        if stream is None:
+            raise StreamError(self.problem or "the stream ended as it began")
+        return stream
+
+    def _call_off_start(self) -> None:
+        """An interrupted cell has no stream: end what the sidecar may have started by now."""
+        if self.link.usable:
+            self.link.post(lambda n: wire.End(id=n, connection=self.name, timeout=END_SECONDS))
+
+    def disconnect(self) -> None:
+        """End what runs and free the streamer; safe to call again."""
+        self._manager.disconnect(self.name, only=self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used."""
+        return self.status == "connected" and self.link.usable
+
+    def request(self, kind: type[Any], *, timeout: float, **fields: Any) -> wire.Answer:
+        """Ask the sidecar something about this connection; see `SidecarLink.ask`."""
+        if not self.is_open:
+            raise NotConnectedError(f"the connection {self.name!r} is {self.status}")
+
+        def make(number: int) -> wire.Request:
+            request: wire.Request = kind(id=number, connection=self.name, timeout=timeout, **fields)
+            return request
+
+        return self.link.ask(make, timeout=timeout)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after every change, on the link's thread; return what stops it."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
+
+    def view(self, viewer: Callable[[wire.Picture], None]) -> Callable[[], None]:
+        """Hand pictures to `viewer` on the link's thread, from the newest keyframe on.
+
+        Pictures travel only while somebody views. Every new viewer makes the others see the
+        pictures since the newest keyframe again. Returns what stops it.
+        """
+        with self._viewing:
+            self._viewers.append(viewer)
+            self._taken = 0
+            if self.is_open:
+                self.link.tell(wire.Subscribe(connection=self.name, credit=CREDIT))
+
+        def stop() -> None:
+            with self._viewing:
+                if viewer not in self._viewers:
+                    return
+                self._viewers.remove(viewer)
+                if not self._viewers and self.is_open:
+                    self.link.tell(wire.Unsubscribe(connection=self.name))
+
+        return stop
+
+    def want_keyframe(self) -> None:
+        """A viewer cannot decode."""
+        if self.is_open:
+            self.link.tell(wire.WantKeyframe(connection=self.name))
+
+    def take_picture(self, picture: wire.Picture) -> None:
+        """Hand on a picture; the link's thread calls it."""
+        for viewer in tuple(self._viewers):
+            viewer(picture)
+        self._taken += 1
+        if self._taken >= GRANT and self.link.usable:
+            self.link.tell(wire.Credit(connection=self.name, pictures=GRANT))
+            self._taken = 0
+
+    def take_event(self, event: wire.Event) -> None:
+        """Follow an event; the link's thread calls it."""
+        match event.type:
+            case "status_changed":
+                self._follow_status(event)
+            case "session_granted":
+                self.session_id = event.session_id
+                self.signaling_url = event.signaling_url
+                self._stream_seconds = event.stream_seconds
+                self._lease.name_session(event.session_id)
+            case "stream_changed":
+                self._follow_stream(event)
+        self._changed()
+
+    def _follow_status(self, event: wire.StatusChanged) -> None:
+        if not self.history or self.history[-1] != event.status:
+            self.history.append(event.status)
+        self.status = event.status
+        self.stage = event.message if event.status in {"authenticating", "connecting"} else ""
+        if event.status == "failed":
+            self.problem = f"{event.message}. {event.hint}".strip(". ")
+        if event.status in {"disconnected", "failed"}:
+            self.stream = None
+        if event.status == "disconnected":
+            self._manager.forget(self)
+
+    def _follow_stream(self, event: wire.StreamChanged) -> None:
+        if event.prompt:
+            self.applied_prompt = event.prompt
+        if event.state == "starting":
+            self.stage = "starting the stream"
+        elif event.state == "streaming" and self.stream is None:
+            self.stage = ""
+            self.stream_ends = time.time() + self._stream_seconds if self._stream_seconds else 0.0
+            self.stream = Stream(self, event.stream, event.stream_id)
+        elif event.state == "none":
+            self.stage = ""
+            self.stream = None
+            if event.reason not in {"ended", "not_started", "connection_lost"}:
+                self.problem = event.message or event.reason
+
+    def sidecar_lost(self) -> None:
+        """The sidecar is gone, and the connection with it."""
+        self.status = Status.DISCONNECTED
+        self.history.append("disconnected")
+        self.stream = None
+        self.problem = "the sidecar process is gone. Connect again with ody.connect()"
+        self._changed()
+
+    @property
+    def lease_info(self) -> LeaseInfo:
+        """What the lease says."""
+        return self._lease.info
+
+    @property
+    def lease_path(self) -> Path:
+        """Where the lease is."""
+        return self._lease.path
+
+    def close_lease(self) -> None:
+        """Drop the lease; the session is gone, or somebody else's to release."""
+        self._lease.drop()
+
+    def _changed(self) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener()
+            except Exception:
+                log.exception("a listener of %r failed", self.name)
+
+    def __enter__(self) -> Connection:
+        self._blocks.append(self.opened_by_this_call)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._blocks.pop():
+            self.disconnect()
+
+    def __repr__(self) -> str:
+        what = f", stream {self.stream.number}" if self.stream is not None else ""
+        return f"<Connection {self.name!r} to the {self.target}: {self.status}{what}>"

@@ -1,0 +1,278 @@
+"""The kernel's end of the link: starts the sidecar, asks it, and hears from it.
+
+Two daemon threads of this process serve it, one reading and one writing; a cell that is interrupted
+in the middle of a request can therefore never leave half a message behind.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from odyssey_nb.config import VERSION, jupyter_server_pid
+from odyssey_nb.errors import AnswerTimeoutError, ForkedProcessError, LinkError, from_code
+from odyssey_nb.framing import FrameTooLargeError, Unframer, frame
+from odyssey_nb.wire import link as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 15.0  # for the sidecar's first word
+REAP_SECONDS = 10.0
+GRACE = 1.0  # seconds by which the kernel waits longer than it tells the sidecar to
+COMMANDS = 256  # commands that may wait to be written; more means that the sidecar hangs
+_CHUNK = 1 << 18
+
+
+class SidecarLink:
+    """A running sidecar. Made by `start`; unusable once `lost` is set."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        line: socket.socket,
+        *,
+        on_event: Callable[[wire.Event], None],
+        on_picture: Callable[[wire.Picture], None],
+        on_lost: Callable[[SidecarLink], None],
+    ) -> None:
+        self._owner = os.getpid()
+        self._process = process
+        self._line = line
+        self._on_event, self._on_picture, self._on_lost = on_event, on_picture, on_lost
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, Future[wire.Answer]] = {}
+        self._lock = threading.Lock()
+        self._outbox: queue.Queue[bytes | None] = queue.Queue(COMMANDS)
+        self._greeted: Future[wire.Hello] = Future()
+        self.lost = threading.Event()
+        self.left = False  # we let it go, so it cleans up after itself
+        self._threads = [
+            _daemon(self._read, "odyssey-link-read"),
+            _daemon(self._write, "odyssey-link-write"),
+        ]
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        on_event: Callable[[wire.Event], None],
+        on_picture: Callable[[wire.Picture], None],
+        on_lost: Callable[[SidecarLink], None],
+    ) -> SidecarLink:
+        """Start a sidecar and greet it.
+
+        Raises:
+            LinkError: It did not start, or speaks another version.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "odyssey_nb.sidecar.process", str(theirs.fileno()),
+                 str(os.getpid()), str(_living_server())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True, cwd="/",
+            )  # fmt: skip
+        link = cls(process, ours, on_event=on_event, on_picture=on_picture, on_lost=on_lost)
+        try:
+            hello = link._greeted.result(START_SECONDS)
+            if hello.link != wire.LINK_VERSION:
+                raise LinkError(
+                    f"the sidecar is of version {hello.version}, this kernel of {VERSION}",
+                    hint="Restart the kernel, so that both are of the installed version.",
+                )
+        except BaseException as error:
+            link.close()
+            if isinstance(error, FutureTimeoutError):
+                raise LinkError("the sidecar did not start") from None
+            raise
+        link.tell(wire.Hello(link=wire.LINK_VERSION, version=VERSION, pid=os.getpid()))
+        return link
+
+    @property
+    def pid(self) -> int:
+        """The sidecar's process id."""
+        return self._process.pid
+
+    @property
+    def usable(self) -> bool:
+        """Whether the sidecar can still be asked."""
+        return not self.lost.is_set() and os.getpid() == self._owner
+
+    def ask(self, make: Callable[[int], wire.Request], *, timeout: float) -> wire.Answer:
+        """Send the request that `make` builds for an id, and return its answer.
+
+        Interrupting the wait leaves the request running; the caller calls it off.
+
+        Raises:
+            OdysseyNBError: What the sidecar says went wrong, as the class that it names.
+            AnswerTimeoutError: No answer within `timeout` seconds and a little.
+            LinkError: The sidecar is gone.
+        """
+        if threading.current_thread() is self._threads[0]:
+            raise LinkError(
+                "a listener may not wait for the sidecar", hint="Call it from a thread of your own."
+            )
+        answer = self.post(make)
+        try:
+            found = answer.result(timeout + GRACE)
+        except FutureTimeoutError:
+            raise AnswerTimeoutError(f"the sidecar did not answer within {timeout:g} s") from None
+        if found.error:
+            raise from_code(found.error, found.message, found.hint)
+        return found
+
+    def post(self, make: Callable[[int], wire.Request]) -> Future[wire.Answer]:
+        """Send the request that `make` builds for an id; its answer comes into the future."""
+        request = next(self._ids)
+        answer: Future[wire.Answer] = Future()
+        with self._lock:
+            self._waiting[request] = answer
+        try:
+            self.tell(make(request))
+        except LinkError:
+            with self._lock:
+                self._waiting.pop(request, None)
+            raise
+        return answer
+
+    def tell(self, message: wire.FromKernel) -> None:
+        """Send `message`, which has no answer."""
+        if os.getpid() != self._owner:
+            raise ForkedProcessError("this connection belongs to the parent process")
+        if self.lost.is_set():
+            raise LinkError("the sidecar is gone")
+        try:
+            self._outbox.put_nowait(frame(wire.from_kernel.to_bytes(message)))
+        except queue.Full:
+            raise LinkError("the sidecar takes no more commands") from None
+
+    def close(self) -> None:
+        """Let the sidecar go; it says goodbye to whatever it still holds."""
+        self.left = True
+        self._lose()
+
+    def answers(self) -> bool:
+        """Whether the sidecar's loop still turns: nothing is called so, which it says at once."""
+        try:
+            self.post(lambda n: wire.Disconnect(id=n, connection="")).result(GRACE)
+        except (TimeoutError, LinkError):
+            return False
+        return True
+
+    def abandon(self) -> None:
+        """Let go of a sidecar that hangs, and end it."""
+        self._process.kill()
+        self._lose()
+
+    def _read(self) -> None:
+        unframer = Unframer()
+        try:
+            while data := self._line.recv(_CHUNK):
+                for payload in unframer.feed(data):
+                    self._take(payload)
+        except (OSError, FrameTooLargeError):
+            log.debug("the link broke")
+        finally:
+            self._lose()
+            try:
+                self._process.wait(REAP_SECONDS)  # it ends as its line does; no zombie stays
+            except subprocess.TimeoutExpired:
+                self._process.kill()  # it hangs, so it says no goodbye either
+                self._process.wait()
+            self._line.close()
+
+    def _take(self, payload: bytes) -> None:
+        message = wire.from_sidecar.from_bytes(payload)
+        if message is None:
+            return
+        try:
+            match message.type:
+                case "picture":
+                    self._on_picture(message)
+                case "answer":
+                    with self._lock:
+                        waiter = self._waiting.pop(message.id, None)
+                    if waiter is not None and not waiter.cancelled():
+                        waiter.set_result(message)
+                case "hello":
+                    self._greeted.set_result(message)
+                case _:
+                    self._on_event(message)
+        except Exception:  # a listener's fault must not stop the link
+            log.exception("a listener of the link failed")
+
+    def _write(self) -> None:
+        while (data := self._outbox.get()) is not None:
+            try:
+                self._line.sendall(data)
+            except OSError:
+                self._lose()
+                return
+
+    def _lose(self) -> None:
+        with self._lock:
+            if self.lost.is_set():
+                return
+            self.lost.set()
+            waiting, self._waiting = list(self._waiting.values()), {}
+        try:
+            self._line.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            log.debug("the link was already down")
+        with suppress(queue.Empty):
+            while True:
+                self._outbox.get_nowait()
+        with suppress(queue.Full):
+            self._outbox.put_nowait(None)
+        gone = LinkError("the sidecar is gone")
+        if not self._greeted.done():
+            self._greeted.set_exception(gone)
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_exception(gone)
+        try:
+            self._on_lost(self)
+        except Exception:
+            log.exception("telling that the sidecar is gone failed")
+
+    def after_fork(self) -> None:
+        """Let go of the line in a forked child."""
+        # The child's copy would keep the line open after our death. Its number stays taken, by
+        # nothing.
+        if not self.lost.is_set():
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, self._line.fileno())
+            os.close(null)
+
+
+def _living_server() -> int:
+    """Return the Jupyter server's process id, 0 where none is seen to run.
+
+    What the environment says may be of another machine or container, or of a server long gone.
+    """
+    import psutil
+
+    pid = jupyter_server_pid()
+    return pid if pid is not None and psutil.pid_exists(pid) else 0
+
+
+def _daemon(target: Callable[[], Any], name: str) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    # A debugger that stops the cell must not stop pictures and events.
+    vars(thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
+    thread.start()
+    return thread

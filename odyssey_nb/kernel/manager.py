@@ -1,0 +1,309 @@
+"""The connection manager: the one place that opens, reuses and ends this process's connections."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from odyssey_nb.config import resolve_target
+from odyssey_nb.errors import (
+    AnswerTimeoutError,
+    ConnectionLostError,
+    LinkError,
+    NotConnectedError,
+    OdysseyNBError,
+)
+from odyssey_nb.kernel import hooks, leases
+from odyssey_nb.kernel.connection import Connection
+from odyssey_nb.kernel.link import SidecarLink
+from odyssey_nb.kernel.local_service import ensure_local_service
+from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.wire import link as wire
+
+if TYPE_CHECKING:
+    from odyssey_nb.config import Target
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 45.0
+DISCONNECT_SECONDS = 5.0
+RELEASE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One line of ``ody.sessions()``; `seconds` since it was opened."""
+
+    connection: str
+    target: str
+    status: str
+    seconds: float
+    prompt: str
+    notebook: str
+    kernel_pid: int
+    here: bool
+
+
+class SessionList(list[SessionRow]):
+    """The sessions that this machine holds, as a table."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no sessions on this machine"
+        lines = [f"{'connection':<12} {'status':<12} {'time':>6}  {'where':<22} prompt"]
+        for row in self:
+            where = "this kernel" if row.here else (row.notebook or f"process {row.kernel_pid}")
+            clock = f"{row.seconds // 60:.0f}:{row.seconds % 60:02.0f}"
+            lines.append(
+                f"{row.connection:<12} {row.status:<12} {clock:>6}  {where[-22:]:<22} {row.prompt}"
+            )
+        return "\n".join(lines)
+
+
+class ConnectionManager:
+    """Connections by name. Opening and ending take turns; requests on open connections do not."""
+
+    def __init__(self) -> None:
+        self._connections: dict[str, Connection] = {}
+        self._targets: dict[str, Target] = {}
+        self._turn = threading.RLock()
+        self._book = threading.Lock()
+        self._starting_sidecar = threading.Lock()
+        self._releasing: threading.Thread | None = None
+        # Widgets by connection name; kept here to survive reloads.
+        self.players: dict[str, Any] = {}
+
+    def connect(
+        self,
+        name: str = "default",
+        *,
+        local: bool | None = None,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = CONNECT_SECONDS,
+    ) -> Connection:
+        """Open the connection called `name` or return the open one: `odyssey_nb.connect`."""
+        target = resolve_target(local=local, url=url, api_key=api_key)
+        return self._connect(name, target, timeout)
+
+    def reopen(self, name: str) -> Connection:
+        """Open the connection called `name` again, to where it went before."""
+        target = self._targets.get(name) or resolve_target()
+        return self._connect(name, target, CONNECT_SECONDS)
+
+    def _connect(self, name: str, target: Target, timeout: float) -> Connection:
+        if self._releasing is not None:
+            self._releasing.join(RELEASE_SECONDS)  # what a lost sidecar held would be in the way
+        with self._turn:
+            existing = self._connections.get(name)
+            if existing is not None:
+                if existing.is_open and existing.target == target.name:
+                    existing.opened_by_this_call = False
+                    self.say(f"{name}: reused the open connection to the {target.name}")
+                    return existing
+                was_open = existing.is_open
+                self.disconnect(name)  # also one that is lost: the sidecar may still be closing it
+                if was_open:
+                    self.say(f"{name}: left the {existing.target}")
+            began = time.monotonic()
+            connection = self._open(name, target, timeout)
+            seconds = time.monotonic() - began
+            self.say(f"{name}: connected to the {target.name} in {seconds:.1f} s")
+            return connection
+
+    def _open(self, name: str, target: Target, timeout: float) -> Connection:
+        hooks.install()
+        url, key = target.url, target.api_key
+        if url is None or key is None:
+            url, key = ensure_local_service(self.say)
+        link = self._sidecar()
+        lease = leases.Lease.take(name, url, link.pid)
+        connection = Connection(self, link, lease, name=name, target=target.name, access=(url, key))
+        try:
+            self._connections[name], self._targets[name] = connection, target
+            if name in self.players:
+                self.players[name].bind(connection)
+            link.ask(
+                lambda number: wire.Connect(
+                    id=number,
+                    connection=name,
+                    url=url,
+                    api_key=key,
+                    timeout=timeout,
+                    lease=str(lease.path),
+                ),
+                timeout=timeout,
+            )
+        except BaseException:
+            # An interrupted cell owns nothing: whatever the sidecar has opened by now goes again.
+            with suppress(OdysseyNBError):
+                self._disconnect(connection)
+            raise
+        if not connection.is_open:
+            raise ConnectionLostError(connection.problem or "the connection was lost as it opened")
+        return connection
+
+    def _sidecar(self) -> SidecarLink:
+        state = runtime()
+        with self._starting_sidecar:
+            if state.sidecar is None or not state.sidecar.usable:
+                state.sidecar = SidecarLink.start(
+                    on_event=self._take_event,
+                    on_picture=self._take_picture,
+                    on_lost=self._sidecar_lost,
+                )
+                hooks.close_in_forks()
+            return state.sidecar
+
+    def __getitem__(self, name: str) -> Connection:
+        connection = self.get(name)
+        if connection is None:
+            raise NotConnectedError(f"there is no open connection called {name!r}")
+        return connection
+
+    def get(self, name: str) -> Connection | None:
+        """Return the open connection called `name`."""
+        connection = self._connections.get(name)
+        return connection if connection is not None and connection.is_open else None
+
+    def all(self) -> list[Connection]:
+        """Return the open connections."""
+        return [each for each in list(self._connections.values()) if each.is_open]
+
+    def disconnect(self, name: str, *, only: Connection | None = None) -> bool:
+        """End the connection called `name`, if it is `only`; return whether there was one."""
+        with self._turn:
+            connection = self._connections.get(name)
+            if connection is None or (only is not None and connection is not only):
+                return False
+            self._disconnect(connection)
+            return True
+
+    def _disconnect(self, connection: Connection) -> None:
+        # Interrupted before it is posted, the connection stays known and can be ended later.
+        link = connection.link
+        if link.usable:
+            with suppress(LinkError):
+                answer = link.post(lambda n: wire.Disconnect(id=n, connection=connection.name))
+                try:
+                    answer.result(DISCONNECT_SECONDS)
+                except TimeoutError:
+                    if not link.answers():
+                        link.abandon()  # it hangs; what it holds is released from outside
+                    self.forget(connection)
+                    raise AnswerTimeoutError("the sidecar did not close in time") from None
+        self.forget(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """The connection has ended."""
+        connection.close_lease()
+        self._strike(connection)
+
+    def _strike(self, connection: Connection) -> None:
+        with self._book:
+            if self._connections.get(connection.name) is connection:
+                del self._connections[connection.name]
+
+    def release_all(self, reason: str, *, budget: float) -> None:
+        """Let the sidecar say all goodbyes and end, waiting for it at most `budget` seconds."""
+        state = runtime()
+        link, state.sidecar = state.sidecar, None
+        if link is None or not link.usable:
+            return
+        with suppress(OdysseyNBError, TimeoutError):
+            link.post(lambda number: wire.Goodbye(id=number, reason=reason)).result(budget)
+        link.close()
+
+    def sessions(self) -> SessionList:
+        """Return the sessions that processes of this machine hold."""
+        now, mine = time.time(), list(self._connections.values())
+        rows = [
+            SessionRow(
+                connection=each.name,
+                target=each.target,
+                status=str(each.status) if each.stream is None else "streaming",
+                seconds=now - each.lease_info.opened,
+                prompt=each.applied_prompt if each.stream is not None else "",
+                notebook=each.lease_info.notebook,
+                kernel_pid=each.lease_info.kernel_pid,
+                here=True,
+            )
+            for each in mine
+        ]
+        rows += [
+            SessionRow(
+                connection=each.connection,
+                target=each.url,
+                status="held" if leases.is_alive(each) else "lost",
+                seconds=now - each.opened,
+                prompt="",
+                notebook=each.notebook,
+                kernel_pid=each.kernel_pid,
+                here=False,
+            )
+            for each in leases.others({each.lease_path for each in mine})
+        ]
+        return SessionList(rows)
+
+    def say(self, text: str) -> None:
+        """Tell the user what a call did; a button's thread has no cell to write to."""
+        if threading.current_thread() is threading.main_thread():
+            print(text)  # noqa: T201 - this is the cell's output
+
+    def _take_event(self, event: wire.Event) -> None:
+        connection = self._connections.get(event.connection)
+        if connection is not None:
+            connection.take_event(event)
+
+    def _take_picture(self, picture: wire.Picture) -> None:
+        connection = self._connections.get(picture.connection)
+        if connection is not None:
+            connection.take_picture(picture)
+
+    def _sidecar_lost(self, link: SidecarLink) -> None:
+        """Follow the end of a sidecar; sessions that it could not end are released from outside."""
+        lost = [each for each in list(self._connections.values()) if each.link is link]
+        for connection in lost:
+            connection.sidecar_lost()
+            self._strike(connection)
+            if link.left:
+                connection.close_lease()
+        if lost and not link.left:
+            self._releasing = threading.Thread(
+                target=self._release_lost, args=(lost,), name="odyssey-release", daemon=True
+            )
+            self._releasing.start()
+
+    def _release_lost(self, lost: list[Connection]) -> None:
+        for connection in lost:
+            try:
+                self._release_from_outside(connection)
+            except OdysseyNBError:
+                log.warning("a lost session could not be released; its clocks will end it")
+            connection.close_lease()
+
+    def _release_from_outside(self, connection: Connection) -> None:
+        url, key = connection.access
+
+        def make(number: int) -> wire.Request:
+            return wire.Release(
+                id=number,
+                url=url,
+                api_key=key,
+                session_id=connection.session_id,
+                signaling_url=connection.signaling_url,
+            )
+
+        self._sidecar().ask(make, timeout=RELEASE_SECONDS)
+
+
+def get_manager() -> ConnectionManager:
+    """Return this process's manager."""
+    state = runtime()
+    if state.manager is None:
+        state.manager = ConnectionManager()
+    return state.manager

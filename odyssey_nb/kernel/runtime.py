@@ -1,0 +1,43 @@
+"""What must survive ``importlib.reload`` and ``%autoreload``: the live state of this process.
+
+It sits in a module without a file, so that reloading ours leaves it alone. Everything in it is
+found again by name; nothing here is compared by identity with a class that a reload may have
+replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from odyssey_nb.kernel.link import SidecarLink
+    from odyssey_nb.kernel.manager import ConnectionManager
+
+_NAME = "_odyssey_nb_runtime"
+
+
+class Runtime(types.ModuleType):
+    """The live state of the process `pid`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.pid = os.getpid()
+        self.manager: ConnectionManager | None = None
+        self.sidecar: SidecarLink | None = None
+        self.hooked = False
+        self.forks = False
+        self.children: list[int] = []  # process ids of services that we started
+
+
+def runtime() -> Runtime:
+    """Return this process's live state, made at the first call.
+
+    A forked child starts afresh: what its parent holds is not the child's to use or to end.
+    """
+    found = sys.modules.get(_NAME)
+    if found is None or getattr(found, "pid", None) != os.getpid():
+        found = sys.modules[_NAME] = Runtime(_NAME)
+    return cast("Runtime", found)

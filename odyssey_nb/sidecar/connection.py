@@ -1,0 +1,208 @@
+"""A connection as the sidecar holds it: client, ring of pictures, and who wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odyssey_nb.client.client import AsyncClient
+from odyssey_nb.errors import ConnectionLostError, NotConnectedError, OdysseyNBError
+from odyssey_nb.media.ring import Ring
+from odyssey_nb.wire import link as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_nb.wire.link import Picture
+
+log = logging.getLogger(__name__)
+
+END_SECONDS = 5.0
+
+
+class Subscription:
+    """The kernel's wish for pictures. Without credit they are dropped, up to the next keyframe."""
+
+    def __init__(self, credit: int, send: Callable[[Picture], None]) -> None:
+        self.credit = self.most = credit
+        self.dropped = 0  # pictures
+        self._send = send
+        self._waiting = True
+
+    def offer(self, picture: Picture) -> None:
+        """Send `picture` if the kernel has room for it and can decode it."""
+        if self.credit <= 0 or (self._waiting and not picture.key):
+            self._waiting = True
+            self.dropped += 1
+            return
+        self._waiting = False
+        self.credit -= 1
+        self._send(picture)
+
+
+class HeldConnection:
+    """A connection from its `Connect` to its end; `run` is its whole life."""
+
+    def __init__(self, request: wire.Connect, tell: Callable[[wire.FromSidecar], None]) -> None:
+        self.name = request.connection
+        self._request = request
+        self._tell = tell
+        self._client: AsyncClient | None = None
+        self._ring = Ring()
+        self._subscription: Subscription | None = None
+        self._newer = asyncio.Event()
+        self._leave = asyncio.Event()
+        self._starting: asyncio.Task[Any] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up, and not on its way up or down."""
+        return self._client is not None
+
+    async def run(self) -> None:
+        """Connect, answer, hold, and disconnect when told to or when the connection is lost."""
+        request = self._request
+        answered = False
+        try:
+            async with AsyncClient.open(
+                request.url,
+                request.api_key,
+                name=self.name,
+                timeout=request.timeout,
+                on_event=self._tell,
+                on_picture=self._take,
+            ) as client:
+                self._client = client
+                self._tell(wire.Answer(id=request.id, text=client.session_id))
+                answered = True
+                await self._until_over(client)
+        except OdysseyNBError as error:
+            if not answered:
+                self._tell(refusal(request.id, error))
+        except asyncio.CancelledError:
+            if not answered:
+                self._tell(refusal(request.id, ConnectionLostError("connecting was called off")))
+            raise
+        except Exception:
+            log.exception("a connection failed")
+            if not answered:
+                self._tell(refusal(request.id, OdysseyNBError("connecting failed")))
+        finally:
+            self._client = None
+            self._newer.set()
+            if request.lease:
+                drop_lease(request.lease)
+
+    async def _until_over(self, client: AsyncClient) -> None:
+        leave = asyncio.ensure_future(self._leave.wait())
+        ends: set[asyncio.Future[Any]] = {leave, client.lost}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leave.cancel()
+
+    def leave(self) -> None:
+        """Let `run` end politely."""
+        self._leave.set()
+
+    async def ask(self, request: wire.Start | wire.Interact | wire.End | wire.Fetch) -> None:
+        """Do what `request` says and answer it."""
+        task = asyncio.current_task()
+        if request.type == "start" and self._starting is None:
+            self._starting = task
+        try:
+            answer = await self._do(request)
+        except asyncio.CancelledError:
+            self._tell(refusal(request.id, ConnectionLostError("the request was called off")))
+            raise
+        except OdysseyNBError as error:
+            answer = refusal(request.id, error)
+        except Exception:
+            log.exception("%s failed", request.type)
+            answer = refusal(request.id, OdysseyNBError(f"{request.type} failed in the sidecar"))
+        finally:
+            if self._starting is task:
+                self._starting = None
+        self._tell(answer)
+
+    async def _call_off_start(self) -> None:
+        """Cancel a start that nobody waits for any more; it takes back what it has begun."""
+        starting = self._starting
+        if starting is not None:
+            starting.cancel()
+            await asyncio.wait([starting], timeout=END_SECONDS)
+
+    async def _do(self, request: wire.Start | wire.Interact | wire.End | wire.Fetch) -> wire.Answer:
+        client = self._client
+        if client is None:
+            raise NotConnectedError(f"{self.name!r} is not connected")
+        match request.type:
+            case "start":
+                orientation = "portrait" if request.portrait else "landscape"
+                stream = await client.start(
+                    request.prompt, orientation=orientation, timeout=request.timeout
+                )
+                return wire.Answer(id=request.id, text=stream.prompt)
+            case "interact":
+                applied = await client.interact(request.prompt, timeout=request.timeout)
+                return wire.Answer(id=request.id, text=applied)
+            case "end":
+                await self._call_off_start()
+                await client.end(timeout=request.timeout)
+                return wire.Answer(id=request.id)
+            case "fetch":
+                return wire.Answer(id=request.id, pictures=await self._fetch(request))
+
+    async def _fetch(self, request: wire.Fetch) -> list[Picture]:
+        if request.seconds:
+            return self._ring.last(request.seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(request.timeout):
+                while not (found := self._ring.tail(stream=request.stream, after=request.after)):
+                    if self._client is None:
+                        raise ConnectionLostError("the connection was lost")
+                    self._newer.clear()
+                    await self._newer.wait()
+                return found
+        return []
+
+    def subscribe(self, credit: int) -> None:
+        """Send pictures from the newest keyframe on."""
+        self._subscription = Subscription(credit, self._tell)
+        for picture in self._ring.tail():
+            self._subscription.offer(picture)
+
+    def unsubscribe(self) -> None:
+        """Send no more pictures."""
+        self._subscription = None
+
+    def grant(self, pictures: int) -> None:
+        """The kernel has room for so many more."""
+        if self._subscription is not None:
+            subscription = self._subscription
+            subscription.credit = min(subscription.most, subscription.credit + pictures)
+
+    def want_keyframe(self) -> None:
+        """Ask the streamer for a keyframe."""
+        if self._client is not None:
+            self._client.want_keyframe()
+
+    def _take(self, picture: Picture) -> None:
+        if not self._ring.put(picture):
+            self.want_keyframe()
+        self._newer.set()
+        if self._subscription is not None:
+            self._subscription.offer(picture)
+
+
+def drop_lease(path: str) -> None:
+    """Remove the lease of a session that is gone; the kernel may have done so first."""
+    Path(path).unlink(missing_ok=True)
+
+
+def refusal(request: int, error: OdysseyNBError) -> wire.Answer:
+    """Return `error` as the answer to a request, so that the kernel raises the same class."""
+    return wire.Answer(id=request, error=error.code, message=str(error), hint=error.hint)

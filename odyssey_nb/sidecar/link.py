@@ -1,0 +1,146 @@
+"""The sidecar's end of the link: takes the kernel's requests and answers each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from odyssey_nb.concurrency import Crew
+from odyssey_nb.config import VERSION
+from odyssey_nb.errors import LinkError, NotConnectedError
+from odyssey_nb.framing import FrameTooLargeError, frame, read_frame
+from odyssey_nb.sidecar.connection import HeldConnection, refusal
+from odyssey_nb.sidecar.release import release_from_outside
+from odyssey_nb.wire import link as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """Serves one kernel. `connections` are those that it holds, by name."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        idle: Callable[[], None],
+    ) -> None:
+        self._reader, self._writer = reader, writer
+        self._idle = idle
+        self._crew = Crew()
+        self._connections: dict[str, tuple[HeldConnection, asyncio.Task[None]]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether it holds a connection."""
+        return bool(self._connections)
+
+    async def serve(self) -> None:
+        """Take messages until the kernel closes its end, or says goodbye."""
+        self._tell(wire.Hello(link=wire.LINK_VERSION, version=VERSION, pid=os.getpid()))
+        with suppress(asyncio.IncompleteReadError, ConnectionError, FrameTooLargeError):
+            while True:
+                message = wire.from_kernel.from_bytes(await read_frame(self._reader))
+                if message is None:
+                    continue
+                if message.type == "hello" and message.link != wire.LINK_VERSION:
+                    return
+                if message.type == "goodbye":
+                    await self.leave()
+                    self._tell(wire.Answer(id=message.id))
+                    await self._writer.drain()
+                    return
+                self._take(message)
+
+    async def leave(self) -> None:
+        """Close every connection, each with a proper goodbye."""
+        await self._end(*self._connections.values())
+
+    async def _end(self, *connections: tuple[HeldConnection, asyncio.Task[None]]) -> None:
+        """Let each leave politely, call off those that are not up yet, and wait for all."""
+        for held, task in connections:
+            held.leave()
+            if not held.connected:
+                task.cancel()
+        if connections:
+            await asyncio.wait([task for _, task in connections])
+
+    def _take(self, message: wire.FromKernel) -> None:
+        match message.type:
+            case "connect":
+                self._connect(message)
+            case "disconnect":
+                self._crew.start(self._disconnect(message))
+            case "release":
+                self._crew.start(self._release(message))
+            case "start" | "interact" | "end" | "fetch":
+                held = self._find(message)
+                if held is not None:
+                    self._crew.start(held.ask(message))
+            case "subscribe" | "unsubscribe" | "credit" | "want_keyframe":
+                found = self._connections.get(message.connection)
+                if found is not None:
+                    _pass_on(found[0], message)
+
+    def _connect(self, request: wire.Connect) -> None:
+        if request.connection in self._connections:
+            error = LinkError(f"{request.connection!r} is already open")
+            self._tell(refusal(request.id, error))
+            return
+        held = HeldConnection(request, self._tell)
+        self._connections[request.connection] = held, self._crew.start(self._hold(held))
+
+    async def _hold(self, held: HeldConnection) -> None:
+        try:
+            await held.run()
+        finally:
+            del self._connections[held.name]
+            if not self._connections:
+                self._idle()
+
+    async def _disconnect(self, request: wire.Disconnect) -> None:
+        found = self._connections.get(request.connection)
+        if found is not None:
+            await self._end(found)
+        self._tell(wire.Answer(id=request.id))
+
+    async def _release(self, request: wire.Release) -> None:
+        heard = await release_from_outside(request)
+        self._tell(wire.Answer(id=request.id, number=int(heard)))
+
+    def _find(
+        self, message: wire.Start | wire.Interact | wire.End | wire.Fetch
+    ) -> HeldConnection | None:
+        found = self._connections.get(message.connection)
+        if found is None:
+            error = NotConnectedError(f"{message.connection!r} is not connected")
+            self._tell(refusal(message.id, error))
+            return None
+        return found[0]
+
+    def _tell(self, message: wire.FromSidecar) -> None:
+        # Bounded: pictures by the kernel's credit, answers by its requests, events by what happens.
+        if not self._writer.is_closing():
+            self._writer.write(frame(wire.from_sidecar.to_bytes(message)))
+
+
+def _pass_on(
+    held: HeldConnection,
+    message: wire.Subscribe | wire.Unsubscribe | wire.Credit | wire.WantKeyframe,
+) -> None:
+    match message.type:
+        case "subscribe":
+            held.subscribe(message.credit)
+        case "unsubscribe":
+            held.unsubscribe()
+        case "credit":
+            held.grant(message.pictures)
+        case "want_keyframe":
+            held.want_keyframe()

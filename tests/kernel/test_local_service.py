@@ -1,0 +1,87 @@
+"""The local service that notebooks start, share and outlive."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from odyssey_nb.errors import ServiceStartError
+from odyssey_nb.kernel import local_service as module
+from odyssey_nb.kernel.local_service import ensure_local_service, running_service
+from tests.conftest import Service, wait_until
+
+ASK = "from odyssey_nb.kernel.local_service import ensure_local_service as e; print(e()[0])"
+
+
+def test_processes_that_ask_at_once_share_one(local_service: Callable[[], Service]) -> None:
+    """Three processes start one service between them, and it outlives them."""
+
+    def ask(_: int) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", ASK], check=True, capture_output=True, text=True, timeout=60
+        ).stdout.strip()
+
+    with ThreadPoolExecutor(3) as pool:
+        urls = set(pool.map(ask, range(3)))
+    assert urls == {local_service().url}
+    assert running_service() is not None
+    assert local_service().held == 0
+
+
+def test_an_address_that_lies_is_not_believed(
+    local_service: Callable[[], Service], machine: Path
+) -> None:
+    """After the service was killed, or another took its port, a new one is started."""
+    first, key = ensure_local_service()
+    info = next(machine.glob("service-*.json"))
+    said = json.loads(info.read_text())
+    info.write_text(json.dumps(said | {"nonce": "another"}))
+    assert running_service() is None
+    info.write_text(json.dumps(said))
+    assert running_service() is not None
+
+    process = psutil.Process(said["pid"])
+    process.kill()
+    process.wait(5)
+    second, same_key = ensure_local_service()
+    assert second != first
+    assert same_key == key, "the key outlives the service"
+
+
+def test_an_unused_service_stops(
+    local_service: Callable[[], Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that a notebook started ends by itself."""
+    monkeypatch.setattr(module, "UNUSED_SECONDS", 1)
+    ensure_local_service()
+    process = psutil.Process(local_service().pid)
+    wait_until(
+        lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE,
+        seconds=15,
+        what="the service's end",
+    )
+
+
+def test_a_service_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error carries the service's own last line."""
+    monkeypatch.setenv("ODYSSEY_NB_WORLD", "atlantis")
+    with pytest.raises(ServiceStartError, match="no world called 'atlantis'"):
+        ensure_local_service()
+
+
+def test_the_files_are_private(local_service: Callable[[], Service], machine: Path) -> None:
+    """Key, log and runtime directory are for this user alone."""
+    ensure_local_service()
+    data = local_service().data_dir
+    files = [data / "local.key", data / "keys.json", data / "token.secret", machine / "service.log"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    key = (data / "local.key").read_text()
+    assert key not in (data / "keys.json").read_text()
+    assert key not in (machine / "service.log").read_text()

@@ -1,0 +1,235 @@
+"""The sidecar as its kernel's end of the link sees it: a real process on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import psutil
+import pytest
+
+from odyssey_nb.framing import frame, read_frame
+from odyssey_nb.wire import link as wire
+from tests.conftest import Service, wait_until
+
+
+class Line:
+    """A kernel's end of the link, by hand."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.process, self._reader, self.writer = process, reader, writer
+        self.pictures: list[wire.Picture] = []
+        self.events: list[wire.FromSidecar] = []
+
+    def tell(self, message: wire.FromKernel) -> None:
+        """Send a message."""
+        self.writer.write(frame(wire.from_kernel.to_bytes(message)))
+
+    async def receive(self) -> wire.FromSidecar:
+        """Return the next message."""
+        async with asyncio.timeout(10):
+            message = wire.from_sidecar.from_bytes(await read_frame(self._reader))
+        assert message is not None
+        return message
+
+    async def answer(self, request: wire.Request) -> wire.Answer:
+        """Send a request and wait for its answer, keeping what comes before it."""
+        self.tell(request)
+        while True:
+            message = await self.receive()
+            if message.type == "answer" and message.id == request.id:
+                return message
+            (self.pictures if message.type == "picture" else self.events).append(message)
+
+    async def connect(self, service: Service, name: str = "default") -> None:
+        """Open a connection to `service`."""
+        answer = await self.answer(
+            wire.Connect(
+                id=1, connection=name, url=service.url, api_key=service.api_key, timeout=20
+            )
+        )
+        assert answer.error == ""
+
+
+@asynccontextmanager
+async def sidecar(kernel: int = 0, server: int = 0) -> AsyncIterator[Line]:
+    """Start a sidecar for the process `kernel` (this one if not given)."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "odyssey_nb.sidecar.process", str(theirs.fileno()),
+             str(kernel or os.getpid()), str(server)],
+            pass_fds=[theirs.fileno()], start_new_session=True,
+        )  # fmt: skip
+    reader, writer = await asyncio.open_connection(sock=ours)
+    line = Line(process, reader, writer)
+    try:
+        hello = await line.receive()
+        assert hello.type == "hello"
+        assert hello.pid == process.pid
+        yield line
+    finally:
+        writer.close()
+        await writer.wait_closed()
+        process.wait(5)
+
+
+def hello(version: int = wire.LINK_VERSION) -> wire.Hello:
+    """What a kernel says first."""
+    return wire.Hello(link=version, version="test", pid=os.getpid())
+
+
+async def test_another_version_is_refused() -> None:
+    """A kernel of another link version is left alone: the sidecar says who it is and ends."""
+    async with sidecar() as line:
+        line.tell(hello(wire.LINK_VERSION + 1))
+        with pytest.raises(asyncio.IncompleteReadError):
+            await line.receive()
+        assert line.process.wait(5) == 0
+
+
+async def test_requests_without_a_connection_are_answered() -> None:
+    """Every request gets an answer, also one that names nothing."""
+    async with sidecar() as line:
+        line.tell(hello())
+        for request in (
+            wire.Interact(id=5, connection="x", prompt="fog", timeout=1),
+            wire.End(id=6, connection="x", timeout=1),
+            wire.Fetch(id=7, connection="x"),
+        ):
+            assert (await line.answer(request)).error == "NOT_CONNECTED"
+        assert (await line.answer(wire.Disconnect(id=8, connection="x"))).error == ""
+
+
+async def test_pictures_flow_by_credit_and_events_always(service: Service) -> None:
+    """With no credit left not one picture comes, but every event and answer does."""
+    async with sidecar() as line:
+        line.tell(hello())
+        await line.connect(service)
+        start = wire.Start(id=2, connection="default", prompt="a", portrait=False, timeout=10)
+        assert (await line.answer(start)).text == "a"
+        line.tell(wire.Subscribe(connection="default", credit=5))
+        while len(line.pictures) < 5:
+            message = await line.receive()
+            assert message.type == "picture"
+            line.pictures.append(message)
+        assert line.pictures[0].key
+        assert all(
+            later.follows in {0, before.seq}
+            for before, later in zip(line.pictures, line.pictures[1:], strict=False)
+        )
+
+        line.pictures.clear()
+        for number in range(10, 30):
+            interact = wire.Interact(
+                id=number, connection="default", prompt=f"p{number}", timeout=5
+            )
+            assert (await line.answer(interact)).text == f"p{number}"
+        newest = wire.Fetch(id=40, connection="default", stream=1, after=10, timeout=5)
+        assert (await line.answer(newest)).pictures[-1].seq > 10
+        assert line.pictures == []
+
+        line.tell(wire.Credit(connection="default", pictures=3))
+        message = await line.receive()
+        while message.type != "picture":
+            message = await line.receive()
+        assert message.key, "after a gap only a keyframe can be decoded"
+
+
+async def test_a_kernel_that_does_not_read_costs_no_memory(service: Service) -> None:
+    """Pictures that nobody takes are dropped: the sidecar stays within its ring."""
+    async with sidecar() as line:
+        line.tell(hello())
+        await line.connect(service)
+        start = wire.Start(id=2, connection="default", prompt="a", portrait=False, timeout=10)
+        await line.answer(start)
+        line.tell(wire.Subscribe(connection="default", credit=3))
+        memory = psutil.Process(line.process.pid).memory_info
+        before = memory().rss
+        fetch = wire.Fetch(id=3, connection="default", stream=1, after=60, timeout=8)
+        assert (await line.answer(fetch)).pictures[-1].seq > 60
+        assert len(line.pictures) == 3
+        assert memory().rss - before < 20_000_000
+
+
+async def test_closing_the_link_says_goodbye(service: Service) -> None:
+    """End-of-file alone frees every streamer, and the process ends."""
+    async with sidecar() as line:
+        line.tell(hello())
+        await line.connect(service, "one")
+        await line.connect(service, "two")
+        assert service.held == 2
+        line.writer.close()
+        await line.writer.wait_closed()
+        service.wait_free(seconds=2)
+        assert line.process.wait(3) == 0
+
+
+async def test_signals_to_the_group_do_not_end_it(service: Service) -> None:
+    """An interrupt, a hang-up or a polite kill is the kernel's affair."""
+    async with sidecar() as line:
+        line.tell(hello())
+        await line.connect(service)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            line.process.send_signal(number)
+        answer = await line.answer(wire.Fetch(id=9, connection="default"))
+        assert answer.error == ""
+        assert service.held == 1
+
+
+@pytest.mark.parametrize("which", ["kernel", "server"])
+async def test_a_dead_process_ends_it_although_the_link_is_open(
+    service: Service, which: str
+) -> None:
+    """A grandchild can keep the link open; the death of kernel or server counts all the same."""
+    victim = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        async with sidecar(**{which: victim.pid}) as line:
+            line.tell(hello())
+            await line.connect(service)
+            victim.kill()
+            victim.wait()
+            # The server's death leaves the kernel 2.5 s to end by itself.
+            service.wait_free(seconds=2 if which == "kernel" else 5)
+            await _ended(line)
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+async def _ended(line: Line) -> None:
+    with suppress(asyncio.IncompleteReadError):
+        while True:
+            await line.receive()
+    wait_until(lambda: line.process.poll() is not None, seconds=3, what="the sidecar's end")
+
+
+async def test_a_connect_under_way_is_called_off(
+    serve: Callable[..., Service],
+) -> None:
+    """Disconnecting while a connection waits for a streamer ends the wait and holds nothing."""
+    full = serve("--streamers", "1")
+    async with sidecar() as line:
+        line.tell(hello())
+        await line.connect(full, "first")
+        line.tell(
+            wire.Connect(id=2, connection="second", url=full.url, api_key=full.api_key, timeout=30)
+        )
+        message = await line.receive()
+        while not (message.type == "status_changed" and message.status == "connecting"):
+            message = await line.receive()
+        assert (await line.answer(wire.Disconnect(id=3, connection="second"))).error == ""
+        statuses = [each.status for each in line.events if each.type == "status_changed"]
+        assert statuses[-1] == "disconnected"
+        assert full.held == 1
