@@ -1,0 +1,36 @@
+"""What our widgets share: how their JavaScript is joined and their messages are routed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+
+STATIC = Path(__file__).parent / "static"
+
+_IMPORT = re.compile(r"^import .*? from \"\./[^\"]+\";\n", re.MULTILINE | re.DOTALL)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+
+
+def module(*names: str) -> str:
+    """Return the named files of ``static/`` as the one module that anywidget takes.
+
+    Helpers come first; imports between the files and their ``export`` words go, the last file's
+    ``export default`` stays. Names are unique over all files.
+    """
+    parts = [(STATIC / name).read_text() for name in names]
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
+
+
+def answer_while_busy(widget: Widget) -> None:
+    """Let messages of `widget` arrive while a cell computes.
+
+    ipykernel 7.4 sends a comm's messages to the shell that the comm last spoke with, the main one;
+    the front end asks for a subshell, and this keeps its choice. Elsewhere it changes nothing.
+    """
+    comm: Any = widget.comm
+    if comm is not None and hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, default: default

@@ -1,0 +1,225 @@
+"""The live Player: shows a connection's stream in a cell and lets a reader steer it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets as t
+
+from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError
+from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.widgets.base import STATIC, answer_while_busy, module
+from odyssey_nb.widgets.transport import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_nb.kernel.connection import Connection
+    from odyssey_nb.kernel.stream import Stream
+    from odyssey_nb.wire.link import Picture
+
+log = logging.getLogger(__name__)
+
+STREAMS = 1_000_000  # more than one connection can have
+
+
+class Player(anywidget.AnyWidget):
+    """Shows the stream of the connection called `name`, also after it was opened again.
+
+    Traits are small and change seldom. Pictures are not state: they travel as binary messages
+    beside the traits, only while a view is on screen, and are never saved.
+    """
+
+    _esm = module("_shared.js", "screen.js", "player.js")
+    _css = (STATIC / "player.css").read_text()
+
+    status = t.Unicode("disconnected", help="The connection's status.").tag(sync=True)
+    streaming = t.Bool(False, help="Whether a stream runs.").tag(sync=True)
+    stage = t.Unicode("", help="What is going on before there are pictures.").tag(sync=True)
+    applied_prompt = t.Unicode("", help="The prompt that the world applied last.").tag(sync=True)
+    error = t.Unicode("", help="What went wrong, in one line; empty for nothing.").tag(sync=True)
+    hint = t.Unicode("", help="What to do about the error.").tag(sync=True)
+    orientation = t.Enum(
+        ["landscape", "portrait"], "landscape", help="The stream's orientation."
+    ).tag(sync=True)
+    stream_ends = t.Float(
+        0.0, help="When the stream's limit ends it, in epoch seconds; 0: unknown."
+    ).tag(sync=True)
+    name = t.Unicode("default", help="The connection's name.").tag(sync=True)
+    target = t.Unicode("", help="Which service it goes to.").tag(sync=True)
+    caption = t.Unicode("", help="Text under the picture; empty hides it.").tag(sync=True)
+
+    def __init__(self, name: str, **traits: Any) -> None:
+        self._connection: Connection | None = None
+        self._stops: list[Callable[[], None]] = []
+        self._stop_view: Callable[[], None] | None = None
+        self._window = Window()
+        self._bound = 0  # connections shown so far
+        self._flow = threading.RLock()
+        super().__init__(name=name, **traits)
+        answer_while_busy(self)
+        self.on_msg(self._on_message)
+
+    def bind(self, connection: Connection) -> None:
+        """Show `connection` from now on."""
+        with self._flow:
+            if self._connection is connection:
+                return
+            self._pause()
+            for stop in self._stops:
+                stop()
+            self._connection = connection
+            self._bound += 1
+            self._stops = [connection.listen(self._follow)]
+        self._follow()
+        self._resume()
+
+    def _follow(self) -> None:
+        """Copy what changed into traits; called on the link's thread."""
+        connection = self._connection
+        if connection is None:
+            return
+        stream = connection.stream
+        error, _, hint = connection.problem.partition(". ")
+        with self.hold_sync():
+            self.status = str(connection.status)
+            self.streaming = stream is not None
+            self.stage = connection.stage
+            self.applied_prompt = connection.applied_prompt
+            self.target = connection.target
+            self.orientation = connection.orientation
+            self.error, self.hint = error, hint
+            self.stream_ends = connection.stream_ends
+        if not connection.is_open:
+            with self._flow:
+                self._stop_view = None
+                self._window.reset()
+        else:
+            self._resume()
+
+    def _resume(self) -> None:
+        """Let pictures flow if somebody watches and they do not flow yet."""
+        with self._flow:
+            connection = self._connection
+            if connection is None or not connection.is_open:
+                return
+            if self._window.watched and not self._window.stalled and self._stop_view is None:
+                self._stop_view = connection.view(self._show)
+
+    def _pause(self) -> None:
+        with self._flow:
+            stop, self._stop_view = self._stop_view, None
+        if stop is not None:
+            stop()
+
+    def _show(self, picture: Picture) -> None:
+        """Pass an encoded picture on to the views; called on the link's thread."""
+        with self._flow:
+            # Every connection counts its streams from 1, and a view must tell them apart.
+            stream = self._bound * STREAMS + picture.stream
+            admitted = self._window.admit(stream, picture.seq, time.monotonic())
+            stalled = self._window.stalled
+        if not admitted:
+            if stalled:
+                self._pause()
+            return
+        header = {
+            "type": "picture",
+            "stream": stream,
+            "seq": picture.seq,
+            "follows": picture.follows,
+            "key": picture.key,
+            "time": picture.time,
+            "sent": time.time() * 1000,
+        }
+        self.send(header, buffers=[picture.data])
+
+    def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
+        """Take a view's message; it may come on the main thread, so nothing here waits."""
+        kind = content.get("type")
+        if kind == "ack":
+            self._acknowledge(content)
+        elif kind == "view":
+            # A view that cannot decode has no use for pictures.
+            seen = bool(content.get("visible")) and bool(content.get("decodes", True))
+            self._view_changed(str(content.get("view")), visible=seen)
+        elif kind == "need_keyframe":
+            if self._connection is not None:
+                self._connection.want_keyframe()
+        elif kind in {"interact", "start", "end", "disconnect"}:
+            work = threading.Thread(
+                target=self._command, args=(kind, content), name=f"odyssey-{kind}", daemon=True
+            )
+            work.start()
+
+    def _acknowledge(self, content: dict[str, Any]) -> None:
+        view = str(content.get("view"))
+        stream, seq = int(content.get("stream") or 0), int(content.get("seq") or 0)
+        with self._flow:
+            known = self._window.shows(view)
+        if not known:
+            # Only a visible view acknowledges. Its first message may still wait behind the cells of
+            # a Run All, because it was sent before the front end had a subshell for it.
+            self._view_changed(view, visible=True)
+        with self._flow:
+            again = self._window.acknowledge(stream, seq, time.monotonic())
+        if again:
+            self._resume()
+
+    def _view_changed(self, view: str, *, visible: bool) -> None:
+        with self._flow:
+            self._window.show(view, visible=visible)
+            watched = self._window.watched
+            self._window.reset()
+        self._pause()  # a view that comes back starts from the newest keyframe, so all do
+        if watched:
+            self._resume()
+
+    def _command(self, kind: str, content: dict[str, Any]) -> None:
+        answer = {"type": "answer", "id": content.get("id"), "ok": True, "error": "", "hint": ""}
+        prompt = str(content.get("prompt") or "")
+        try:
+            answer["prompt"] = self._do(kind, prompt)
+        except OdysseyNBError as error:
+            answer.update(ok=False, error=str(error), hint=error.hint)
+        except Exception:
+            log.exception("the Player's %s failed", kind)
+            answer.update(ok=False, error=f"{kind} failed", hint="The kernel's log says why.")
+        self.send(answer)
+
+    def _do(self, kind: str, prompt: str) -> str:
+        manager = get_manager()
+        match kind:
+            case "start":
+                if not prompt.strip():
+                    raise EmptyPromptError
+                connection = manager.get(self.name) or manager.reopen(self.name)
+                return connection.start(prompt, orientation=self.orientation).prompt
+            case "interact":
+                return self._stream().interact(prompt)
+            case "end":
+                self._stream().end()
+            case "disconnect":
+                manager.disconnect(self.name)
+        return ""
+
+    def _stream(self) -> Stream:
+        stream = self._connection.stream if self._connection is not None else None
+        if stream is None:
+            raise NoStreamError("no stream runs")
+        return stream
+
+
+def player_of(stream: Stream) -> Player:
+    """Return the one Player of the stream's connection name, shown any number of times."""
+    connection = stream.connection
+    players = get_manager().players
+    player = players.get(connection.name)
+    if player is None or player.comm is None:
+        player = players[connection.name] = Player(connection.name)
+    player.bind(connection)
+    return player

@@ -1,0 +1,482 @@
+// @ts-check
+// The live player: a stream's pictures, what the stream is doing, and the prompts that steer it.
+
+/** @import { RenderProps } from "@anywidget/types" */
+/** @import { Answer } from "./_shared.js" */
+/** @import { Picture } from "./screen.js" */
+import { Commands, element, every, listen, randomId, say } from "./_shared.js";
+import { NO_DECODER, Rate, Screen } from "./screen.js";
+
+/**
+ * @typedef {object} PlayerState  the synced traits of player.py
+ * @property {string} status  where the connection stands
+ * @property {boolean} streaming
+ * @property {string} stage  what is going on until the first picture
+ * @property {string} applied_prompt  the prompt the service says it follows
+ * @property {string} error
+ * @property {string} hint
+ * @property {"landscape" | "portrait"} orientation
+ * @property {number} stream_ends  Unix time in seconds; 0 when unknown
+ * @property {string} name  the connection's
+ * @property {string} target  the service, in words
+ * @property {string} caption  a text of the user's own
+ */
+
+/** @typedef {"start" | "interact" | "end" | "disconnect"} Verb */
+/** @typedef {"live" | "busy" | "idle" | "failed"} Tone  the colour of the dot */
+
+const ACKNOWLEDGE_EVERY = 250; // milliseconds, as all times here
+const QUIET_AFTER = 3000;
+const KEYFRAME_EVERY = 1000;
+const KEYFRAME_PATIENCE = 300; // coming into view brings a keyframe unasked
+/** @type {Record<Verb, number>} */
+const DEADLINES = { start: 35_000, interact: 10_000, end: 10_000, disconnect: 10_000 };
+
+const QUIET = "no picture for 3 s; the kernel or the service may be gone";
+const KERNEL_GONE = "the kernel restarted or is gone; run the cell again to connect";
+const UNDERWAY = ["authenticating", "connecting"];
+const OPEN = ["authenticating", "connecting", "connected", "reconnecting"];
+
+const EXPAND_ICON = "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4";
+
+/**
+ * What the pill over the picture says.
+ *
+ * @param {object} now
+ * @param {string} now.status
+ * @param {boolean} now.streaming
+ * @param {boolean} now.starting
+ * @param {boolean} now.quiet  nothing is heard from the kernel
+ * @param {boolean} now.past  there was a stream before
+ * @returns {[Tone, string]}
+ */
+export function pillOf({ status, streaming, starting, quiet, past }) {
+  if (status === "failed") return ["failed", "failed"];
+  if (status === "reconnecting") return ["busy", "reconnecting…"];
+  if (UNDERWAY.includes(status)) return ["busy", "connecting…"];
+  if (status !== "connected") return ["idle", past ? "ended" : "not connected"];
+  if (streaming) return quiet ? ["busy", "no picture"] : ["live", "live"];
+  return starting ? ["busy", "starting…"] : ["idle", "connected, no stream"];
+}
+
+/**
+ * The time left as people write it, `2:14`; never negative.
+ *
+ * @param {number} seconds
+ */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  const minutes = Math.floor(whole / 60);
+  const pad = (/** @type {number} */ number) => String(number).padStart(2, "0");
+  if (minutes < 60) return `${minutes}:${pad(whole % 60)}`;
+  return `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(whole % 60)}`;
+}
+
+/**
+ * Pictures per second and time left, `20 fps · 2:14 left`; what is unknown is left out.
+ *
+ * @param {number} fps
+ * @param {number} ends  Unix time in seconds; 0 when unknown
+ * @param {number} now  Unix time in seconds
+ */
+export function meterOf(fps, ends, now) {
+  const parts = [];
+  if (fps > 0) parts.push(`${fps} fps`);
+  if (ends > 0) parts.push(`${clock(ends - now)} left`);
+  return parts.join(" · ");
+}
+
+/**
+ * The kernel's clock seen from this page, which may run on another machine: the quickest message
+ * so far tells by how much they differ, to within its own travel time.
+ */
+export class KernelClock {
+  #ahead = Infinity; // this page's clock minus the kernel's, in milliseconds
+
+  /** @param {number} sent  by the kernel's clock @param {number} received  by ours */
+  hear(sent, received) {
+    if (sent > 0) this.#ahead = Math.min(this.#ahead, received - sent);
+  }
+
+  /** Unix time in seconds by the kernel's clock. @param {number} now  epoch milliseconds by ours */
+  seconds(now) {
+    return (now - (this.#ahead === Infinity ? 0 : this.#ahead)) / 1000;
+  }
+}
+
+/** Lets something happen at most once per `period`, and not before `hold` is over. */
+export class Throttle {
+  #period;
+  #earliest = 0;
+
+  /** @param {number} period  milliseconds */
+  constructor(period) {
+    this.#period = period;
+  }
+
+  /** @param {number} until  milliseconds, on the clock that `allows` is asked with */
+  hold(until) {
+    this.#earliest = Math.max(this.#earliest, until);
+  }
+
+  /** @param {number} now  milliseconds */
+  allows(now) {
+    if (now < this.#earliest) return false;
+    this.#earliest = now + this.#period;
+    return true;
+  }
+}
+
+/** Make the player's elements; nothing here knows the model. */
+function furnish() {
+  const canvas = element("canvas", { role: "img", width: "1280", height: "704" });
+  const dot = element("span", { class: "odyssey-dot", "aria-hidden": "true" });
+  const words = element("span");
+  const pill = element("div", { class: "odyssey-pill", role: "status" }, dot, words);
+  const meter = element("div", { class: "odyssey-meter" });
+  const stage = element("p", { class: "odyssey-stage", role: "status" });
+  const veil = element("div", { class: "odyssey-veil" }, stage);
+  const expand = element("button", {
+    class: "odyssey-expand",
+    type: "button",
+    "aria-label": "full screen",
+    title: "full screen",
+  });
+  expand.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${EXPAND_ICON}"/></svg>`;
+  const screen = element("div", { class: "odyssey-screen" }, canvas, veil, pill, meter, expand);
+
+  const sending = element("span", { class: "odyssey-sending" });
+  const prompt = element("span", { class: "odyssey-prompt" });
+  const source = element("span", { class: "odyssey-source" });
+  const under = element("div", { class: "odyssey-under" }, sending, prompt, source);
+  const caption = element("p", { class: "odyssey-caption" });
+
+  const input = element("input", {
+    type: "text",
+    placeholder: "describe what happens next",
+    "aria-label": "prompt",
+    autocomplete: "off",
+  });
+  const send = element("button", { type: "submit", class: "odyssey-send" });
+  const end = element("button", { type: "button", "aria-label": "end the stream" }, "End");
+  const disconnect = element(
+    "button",
+    { type: "button", "aria-label": "disconnect and free the streamer" },
+    "Disconnect",
+  );
+  const form = element("form", { class: "odyssey-controls" }, input, send, end, disconnect);
+
+  const error = element("span", { class: "odyssey-error" });
+  const hint = element("span", { class: "odyssey-hint" });
+  const aloud = { class: "odyssey-problem", "aria-live": "polite" };
+  const problem = element("p", aloud, error, " ", hint);
+
+  const root = element(
+    "div",
+    { class: "odyssey-player", role: "group", "data-lm-suppress-shortcuts": "true" },
+    screen,
+    under,
+    caption,
+    form,
+    problem,
+  );
+  return {
+    root, screen, canvas, pill, words, meter, veil, stage, expand, under, sending, prompt, source,
+    caption, form, input, send, end, disconnect, problem, error, hint,
+  };
+}
+
+/** @param {RenderProps<PlayerState>} props */
+function render({ model, el }) {
+  const closing = new AbortController();
+  const { signal } = closing;
+  const parts = furnish();
+  const { root, canvas, input } = parts;
+  const view = randomId();
+
+  const rate = new Rate();
+  const kernelClock = new KernelClock();
+  const keyframes = new Throttle(KEYFRAME_EVERY);
+  const commands = new Commands(tell, signal);
+  /** @type {{ verb: Verb, prompt: string }[]} */
+  let pending = [];
+  /** @type {Answer | null} */
+  let refused = null; // the last answer, when it was an error
+  let applied = model.get("applied_prompt");
+  let unable = ""; // why no picture can show here
+  let painted = false; // this stream has shown a picture
+  let ratio = 0; // width / height that the page makes room for
+  let past = model.get("applied_prompt") !== "" || model.get("streaming");
+  let kernelGone = false;
+  let quiet = false;
+  let near = false; // on the visible part of the page
+  let visible = false;
+  let quietSince = performance.now();
+  let lastTick = performance.now();
+
+  const screen = new Screen(canvas, {
+    paint() {
+      rate.count(performance.now());
+      if (painted && !unable && canvas.width / canvas.height === ratio) return;
+      painted = past = true;
+      unable = "";
+      update();
+    },
+    gap() {
+      if (visible && keyframes.allows(performance.now())) tell({ type: "need_keyframe", view });
+    },
+    unable(why) {
+      unable = why;
+      announce();
+      update();
+    },
+  });
+  if (!screen.able) unable = NO_DECODER;
+
+  /** @param {Record<string, unknown>} content */
+  function tell(content) {
+    try {
+      model.send(content);
+      return true;
+    } catch {
+      return false; // a comm whose kernel is gone refuses to send
+    }
+  }
+
+  /** @param {{ type: string } & Record<string, any>} message @param {DataView[]} buffers */
+  function hear(message, buffers) {
+    const received = Date.now();
+    heard();
+    if (message.type === "picture") {
+      const picture = /** @type {Picture} */ (/** @type {unknown} */ (message));
+      kernelClock.hear(picture.sent, received);
+      screen.show(picture, buffers[0], received);
+    } else if (message.type === "answer") {
+      commands.settle(/** @type {Answer & { id: string }} */ (/** @type {unknown} */ (message)));
+    }
+  }
+
+  /** The kernel gave a sign of life. */
+  function heard() {
+    quietSince = performance.now();
+    if (!quiet && !kernelGone) return;
+    quiet = kernelGone = false;
+    update();
+  }
+
+  function tick() {
+    const now = performance.now();
+    // After a sleep nothing was heard because nobody listened.
+    if (now - lastTick > 4 * ACKNOWLEDGE_EVERY) quietSince = now;
+    lastTick = now;
+    const watching = visible && model.get("streaming");
+    if (watching && screen.able) {
+      tell({ type: "ack", view, stream: screen.stream, ...screen.acknowledge() });
+    }
+    const silent = watching && now - quietSince > QUIET_AFTER;
+    if (silent !== quiet) {
+      quiet = silent;
+      update();
+    }
+    measure();
+  }
+
+  function measure() {
+    const streaming = model.get("streaming");
+    const fps = streaming ? rate.perSecond(performance.now()) : 0;
+    const ends = streaming ? model.get("stream_ends") : 0;
+    const now = kernelClock.seconds(Date.now());
+    root.dataset.fps = String(fps);
+    say(parts.meter, meterOf(fps, ends, now));
+    parts.meter.hidden = parts.meter.textContent === "";
+    parts.meter.classList.toggle("odyssey-soon", ends > 0 && ends - now < 15);
+  }
+
+  /** What the middle of the picture says, and whether something is under way. */
+  function middle() {
+    const [status, streaming] = [model.get("status"), model.get("streaming")];
+    if (unable) return { text: unable, busy: false };
+    if (kernelGone) return { text: KERNEL_GONE, busy: false };
+    if (quiet) return { text: QUIET, busy: false };
+    if (model.get("stage")) return { text: model.get("stage"), busy: true };
+    if (pending.some(({ verb }) => verb === "start")) return { text: "starting…", busy: true };
+    if (UNDERWAY.includes(status)) return { text: "connecting…", busy: true };
+    if (streaming && !painted) return { text: "waiting for the first picture…", busy: true };
+    if (screen.stream !== null) return { text: "", busy: false };
+    const again = status === "failed" ? "try again" : "start a stream";
+    return { text: `type a prompt to ${again}`, busy: false };
+  }
+
+  /** Bring the page in line with the traits and with what this view knows itself. */
+  function update() {
+    const [status, streaming] = [model.get("status"), model.get("streaming")];
+    const { text, busy } = middle();
+    const asking = (/** @type {Verb} */ verb) => pending.some((command) => command.verb === verb);
+    const starting = asking("start") || model.get("stage") !== "";
+
+    root.dataset.status = status;
+    root.dataset.streaming = String(streaming);
+    root.dataset.orientation = model.get("orientation");
+    root.setAttribute("aria-label", `Odyssey player ${model.get("name")}`.trim());
+    const size = model.get("orientation") === "portrait" ? [704, 1280] : [1280, 704];
+    const [width, height] = painted || screen.seq > 0 ? [canvas.width, canvas.height] : size;
+    ratio = width / height;
+    root.style.setProperty("--odyssey-ratio", String(ratio));
+
+    const [tone, words] = kernelGone
+      ? /** @type {const} */ (["failed", "kernel gone"])
+      : pillOf({ status, streaming, starting, quiet, past });
+    parts.pill.dataset.tone = tone;
+    say(parts.words, words);
+    say(parts.stage, text);
+    parts.veil.dataset.busy = String(busy);
+    parts.veil.hidden = text === "" && screen.stream !== null;
+    canvas.dataset.dim = String(text !== "" || !streaming);
+
+    const sent = pending.findLast(({ prompt }) => prompt !== "");
+    say(parts.sending, sent ? "sending…" : "");
+    say(parts.prompt, sent ? sent.prompt : applied);
+    parts.prompt.title = sent ? sent.prompt : applied;
+    canvas.setAttribute("aria-label", applied ? `live picture: ${applied}` : "live picture");
+    say(parts.source, [model.get("name"), model.get("target")].filter(Boolean).join(" · "));
+    say(parts.caption, model.get("caption"));
+    parts.caption.hidden = model.get("caption") === "";
+
+    say(parts.send, streaming ? "Send" : "Start");
+    parts.send.setAttribute("aria-label", streaming ? "send the prompt" : "start a stream");
+    const closed = kernelGone || asking("start") || UNDERWAY.includes(status);
+    parts.send.disabled = closed || status === "reconnecting";
+    parts.end.disabled = kernelGone || !streaming || asking("end");
+    parts.disconnect.disabled = kernelGone || !OPEN.includes(status) || asking("disconnect");
+
+    const problem = refused ?? { error: model.get("error"), hint: model.get("hint") };
+    say(parts.error, problem.error);
+    say(parts.hint, problem.error ? problem.hint : "");
+    parts.problem.classList.toggle("odyssey-empty", problem.error === "");
+    measure();
+  }
+
+  /** @param {Verb} verb @param {string} [prompt] */
+  async function command(verb, prompt = "") {
+    const asked = { verb, prompt };
+    pending = [...pending, asked];
+    refused = null;
+    update();
+    const content = prompt ? { type: verb, prompt } : { type: verb };
+    const answer = await commands.ask(content, DEADLINES[verb]);
+    pending = pending.filter((other) => other !== asked);
+    if (signal.aborted) return;
+    if (answer.ok) applied = answer.prompt || applied;
+    else {
+      refused = answer.error ? answer : { ...answer, error: `${verb} was refused` };
+      if (prompt && input.value === "") input.value = prompt;
+    }
+    update();
+  }
+
+  /** Tell the kernel whether anybody can see this view, when that changed. */
+  function look() {
+    const shown = document.visibilityState === "visible" && (near || root.matches(":fullscreen"));
+    if (shown === visible) return;
+    visible = shown;
+    quietSince = performance.now();
+    keyframes.hold(quietSince + KEYFRAME_PATIENCE);
+    rate.clear();
+    if (shown) screen.resume();
+    else screen.pause();
+    announce();
+  }
+
+  /** @param {Record<string, unknown>} [more] */
+  function announce(more = {}) {
+    tell({ type: "view", view, visible, decodes: screen.able, ...more });
+  }
+
+  parts.form.addEventListener(
+    "submit",
+    (event) => {
+      event.preventDefault();
+      const prompt = input.value.trim();
+      if (prompt === "" || parts.send.disabled) return;
+      input.value = "";
+      command(model.get("streaming") ? "interact" : "start", prompt);
+    },
+    { signal },
+  );
+  parts.end.addEventListener("click", () => command("end"), { signal });
+  parts.disconnect.addEventListener("click", () => command("disconnect"), { signal });
+  parts.expand.addEventListener(
+    "click",
+    () => (root.matches(":fullscreen") ? document.exitFullscreen() : root.requestFullscreen()),
+    { signal },
+  );
+  parts.expand.hidden = !document.fullscreenEnabled;
+  // Single keys are commands in a notebook: "dd" deletes the cell.
+  for (const type of ["keydown", "keypress", "keyup"]) {
+    root.addEventListener(type, (event) => event.stopPropagation(), { signal });
+  }
+
+  listen(model, "msg:custom", hear, signal);
+  listen(model, "change", heard, signal);
+  listen(model, "change", update, signal);
+  listen(
+    model,
+    "change:applied_prompt",
+    () => {
+      applied = model.get("applied_prompt");
+      past = true;
+    },
+    signal,
+  );
+  listen(
+    model,
+    "change:streaming",
+    () => {
+      painted = false;
+      past = true;
+      refused = null;
+      quietSince = performance.now();
+      rate.clear();
+    },
+    signal,
+  );
+  listen(
+    model,
+    "comm_live_update",
+    () => {
+      kernelGone = true; // until something is heard from it
+      update();
+    },
+    signal,
+  );
+
+  const observer = new IntersectionObserver(
+    (entries) => {
+      near = entries[entries.length - 1].isIntersecting;
+      look();
+    },
+    { threshold: 0 },
+  );
+  observer.observe(root);
+  document.addEventListener("visibilitychange", look, { signal });
+  document.addEventListener("fullscreenchange", look, { signal });
+  window.addEventListener("pagehide", () => announce({ visible: false, gone: true }), { signal });
+  // A page that comes back from the browser's cache was never really gone.
+  window.addEventListener("pageshow", (event) => event.persisted && announce(), { signal });
+  every(ACKNOWLEDGE_EVERY, tick, signal);
+
+  screen.pause();
+  update();
+  announce();
+  el.append(root);
+
+  return () => {
+    announce({ visible: false, gone: true });
+    closing.abort();
+    observer.disconnect();
+    screen.close();
+    root.remove();
+  };
+}
+
+export default { render };

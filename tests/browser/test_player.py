@@ -1,0 +1,172 @@
+"""The Player in a real JupyterLab: pictures reach the canvas, and its controls work."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
+from tests.browser.conftest import Lab, Notebook
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Notebook]
+
+TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01_first_light.ipynb"
+
+LOAD = "%load_ext odyssey_nb\nimport odyssey_nb as ody"
+START = 'stream = ody.start("a misty forest at dawn")\nstream'
+BUSY = (
+    "import time\nuntil = time.monotonic() + 100\nwhile time.monotonic() < until: sum(range(1000))"
+)
+
+
+def canvas(notebook: Notebook) -> tuple[int, int]:
+    """Read picture number and prompt hash back from the painted pixels."""
+    data = notebook.page.evaluate(
+        """async () => {
+            const canvas = document.querySelector(".odyssey-player canvas");
+            const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+            return Array.from(new Uint8Array(await blob.arrayBuffer()));
+        }"""
+    )
+    return read(np.asarray(Image.open(io.BytesIO(bytes(data))).convert("RGB")))
+
+
+def busy_cell(page: Page) -> Locator:
+    """The prompt of a cell that computes. The kernel's status says idle after any comm message."""
+    return page.locator(".jp-InputArea-prompt", has_text="[*]:").first
+
+
+def test_pictures_arrive_and_follow_the_prompt(open_notebook: Open) -> None:
+    """Painted pixels carry growing picture numbers, and the prompt that was typed into the box."""
+    notebook = open_notebook(LOAD, START)
+    notebook.run_all()
+    notebook.wait_live(pictures=3)
+    first, shown = canvas(notebook)
+    assert shown == prompt_hash("a misty forest at dawn")
+    wait_until(lambda: canvas(notebook)[0] > first + 10, what="later pictures")
+
+    box = notebook.player.get_by_label("prompt", exact=True)
+    box.fill("heavy snow")
+    box.press("Enter")
+    expect(notebook.player.locator(".odyssey-prompt")).to_have_text("heavy snow")
+    wait_until(lambda: canvas(notebook)[1] == prompt_hash("heavy snow"), what="the new prompt")
+    expect(notebook.player).to_have_attribute("data-status", "connected")
+
+
+def test_a_slider_changes_the_world(open_notebook: Open) -> None:
+    """Choosing another word steers the stream, and the sentence that was applied is shown."""
+    notebook = open_notebook(
+        LOAD, START, 'ody.sliders("a {weather} forest", weather=["sunny", "foggy"])'
+    )
+    notebook.run_all()
+    notebook.wait_live()
+    notebook.page.get_by_role("button", name="foggy").click()
+    expect(notebook.page.get_by_text("applied: a foggy forest")).to_be_visible(timeout=10_000)
+    wait_until(lambda: canvas(notebook)[1] == prompt_hash("a foggy forest"), what="the new prompt")
+
+
+def test_the_controls_work_while_a_cell_runs(open_notebook: Open, lab: Lab) -> None:
+    """Pictures go on while a cell computes; prompt, End and Disconnect do not wait for it."""
+    notebook = open_notebook(LOAD, START, BUSY)
+    notebook.run_all()
+    notebook.wait_live()
+    expect(busy_cell(notebook.page)).to_be_visible(timeout=20_000)
+    before = notebook.seq
+    wait_until(lambda: notebook.seq > before + 10, what="pictures beside a busy cell")
+
+    player = notebook.player
+    player.get_by_label("prompt", exact=True).fill("fog")
+    player.get_by_label("send the prompt").click()
+    expect(player.locator(".odyssey-prompt")).to_have_text("fog", timeout=5_000)
+    player.get_by_label("end the stream").click()
+    expect(player).to_have_attribute("data-streaming", "false", timeout=5_000)
+    assert lab.service().held == 1, "ending a stream keeps the connection"
+    player.get_by_label("disconnect and free the streamer").click()
+    lab.service().wait_free(seconds=5)
+    expect(player).to_have_attribute("data-status", "disconnected")
+    expect(busy_cell(notebook.page)).to_be_visible()
+
+
+def test_a_stream_starts_from_the_player(open_notebook: Open, lab: Lab) -> None:
+    """After Disconnect, a prompt in the box connects again and starts a stream."""
+    notebook = open_notebook(LOAD, START)
+    notebook.run_all()
+    notebook.wait_live()
+    player = notebook.player
+    player.get_by_label("disconnect and free the streamer").click()
+    lab.service().wait_free(seconds=5)
+    player.get_by_label("prompt", exact=True).fill("a calm sea")
+    player.get_by_label("start a stream").click()
+    expect(player).to_have_attribute("data-streaming", "true", timeout=20_000)
+    wait_until(lambda: canvas(notebook)[1] == prompt_hash("a calm sea"), what="the new stream")
+
+
+def test_restarting_the_kernel_frees_the_streamer(open_notebook: Open, lab: Lab) -> None:
+    """Two seconds after Restart in the menu the slot is free, and the Player says what happened."""
+    notebook = open_notebook(LOAD, START)
+    notebook.run_all()
+    notebook.wait_live()
+    service = lab.service()
+    page = notebook.page
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.locator('[data-command="kernelmenu:restart"]').click()
+    page.locator(".jp-Dialog .jp-mod-warn").click()
+    service.wait_free(seconds=2)
+    expect(notebook.player.locator(".odyssey-stage")).to_contain_text("kernel", timeout=10_000)
+
+
+def test_a_reloaded_page_shows_the_stream_again(open_notebook: Open, page: Page) -> None:
+    """Reloading ends nothing: the view comes back and goes on from the newest keyframe."""
+    notebook = open_notebook(LOAD, START)
+    notebook.run_all()
+    notebook.wait_live()
+    notebook.save()
+    page.reload()
+    notebook.wait_live()
+    before, _ = canvas(notebook)
+    wait_until(lambda: canvas(notebook)[0] > before + 5, what="pictures after the reload")
+
+
+def test_an_unseen_player_costs_nothing(open_notebook: Open) -> None:
+    """Scrolled out of sight, a view gets no pictures; back in sight it shows the present."""
+    filler = "print('line\\n' * 120)"
+    notebook = open_notebook(LOAD, START, filler, "import odyssey_nb as o; o.status()")
+    notebook.run_all()
+    notebook.wait_live()
+    page = notebook.page
+    page.get_by_text("o.status()").last.scroll_into_view_if_needed()
+    expect(notebook.player).not_to_be_in_viewport()
+    wait_until(lambda: _is_still(notebook), what="an unseen view's rest")
+    still = notebook.seq
+    notebook.player.scroll_into_view_if_needed()
+    wait_until(lambda: notebook.seq > still + 5, what="pictures back in sight")
+
+
+def _is_still(notebook: Notebook) -> bool:
+    before = notebook.seq
+    notebook.page.wait_for_timeout(300)
+    return notebook.seq == before
+
+
+def test_the_tutorial_in_jupyterlab(open_notebook: Open, lab: Lab, page: Page) -> None:
+    """Run All on the first tutorial: pictures are painted, and at its end nothing is held."""
+    (lab.folder / TUTORIAL.name).write_text(TUTORIAL.read_text())
+    page.set_viewport_size({"width": 1280, "height": 3000})  # Run All scrolls to the last cell
+    notebook = open_notebook(name=TUTORIAL.name)
+    notebook.run_all()
+    notebook.wait_live()
+    before, _ = canvas(notebook)
+    wait_until(lambda: canvas(notebook)[0] > before, what="growing picture numbers")
+    expect(notebook.page.get_by_text("no sessions on this machine")).to_be_visible(timeout=60_000)
+    expect(notebook.player).to_have_attribute("data-status", "disconnected")
+    expect(notebook.page.locator(".jp-OutputArea-output[data-mime-type*=stderr]")).to_have_count(0)
+    assert lab.service().held == 0

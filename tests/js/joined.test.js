@@ -1,0 +1,25 @@
+// A widget is loaded as one text: its helper files and itself, joined as base.py joins them.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import test from "node:test";
+
+const STATIC = new URL("../../odyssey_nb/widgets/static/", import.meta.url);
+
+/** Join files in order, without imports of each other and with only the last one's default export. */
+async function join(...names) {
+  const texts = await Promise.all(names.map((name) => readFile(new URL(name, STATIC), "utf8")));
+  return texts
+    .join("\n")
+    .replace(/^import .* from "\.\/[^"]+";\n/gm, "")
+    .replace(/^export (?!default )/gm, "");
+}
+
+test("the player's files make one module whose only export is the widget", async () => {
+  const text = await join("_shared.js", "screen.js", "player.js");
+
+  const joined = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+
+  assert.deepEqual(Object.keys(joined), ["default"]);
+  assert.deepEqual(Object.keys(joined.default), ["render"]);
+});

@@ -1,0 +1,74 @@
+// The player's words and clocks.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import {
+  KernelClock,
+  Throttle,
+  clock,
+  meterOf,
+  pillOf,
+} from "../../odyssey_nb/widgets/static/player.js";
+
+const quiet = { status: "connected", streaming: false, starting: false, quiet: false, past: false };
+
+for (const [now, tone, words] of [
+  [{ status: "disconnected" }, "idle", "not connected"],
+  [{ status: "disconnected", past: true }, "idle", "ended"],
+  [{ status: "authenticating" }, "busy", "connecting…"],
+  [{ status: "connecting" }, "busy", "connecting…"],
+  [{}, "idle", "connected, no stream"],
+  [{ starting: true }, "busy", "starting…"],
+  [{ streaming: true }, "live", "live"],
+  [{ streaming: true, quiet: true }, "busy", "no picture"],
+  [{ status: "reconnecting", streaming: true }, "busy", "reconnecting…"],
+  [{ status: "failed", past: true }, "failed", "failed"],
+]) {
+  test(`the pill says "${words}" for ${JSON.stringify(now)}`, () => {
+    assert.deepEqual(pillOf({ ...quiet, ...now }), [tone, words]);
+  });
+}
+
+test("time left is written like a clock and never negative", () => {
+  assert.equal(clock(134), "2:14");
+  assert.equal(clock(133.2), "2:14");
+  assert.equal(clock(9), "0:09");
+  assert.equal(clock(0), "0:00");
+  assert.equal(clock(-5), "0:00");
+  assert.equal(clock(3661), "1:01:01");
+});
+
+test("the meter leaves out what is unknown", () => {
+  assert.equal(meterOf(20, 1134, 1000), "20 fps · 2:14 left");
+  assert.equal(meterOf(20, 0, 1000), "20 fps");
+  assert.equal(meterOf(0, 1134, 1000), "2:14 left");
+  assert.equal(meterOf(0, 0, 1000), "");
+});
+
+test("a kernel whose clock is wrong is believed about its own time", () => {
+  const clockOfKernel = new KernelClock();
+  assert.equal(clockOfKernel.seconds(5000), 5);
+
+  clockOfKernel.hear(1_000_250, 1_300); // 300 ms on the way
+  clockOfKernel.hear(1_001_000, 1_760); // 10 ms
+  clockOfKernel.hear(1_002_000, 2_950); // 200 ms
+  clockOfKernel.hear(0, 1); // a message without a time
+
+  assert.equal(clockOfKernel.seconds(2_760), 1002);
+});
+
+test("a throttle lets one through per period, and none while held", () => {
+  const throttle = new Throttle(1000);
+
+  assert.deepEqual(
+    [0, 500, 999, 1000, 1500, 2400].map((now) => throttle.allows(now)),
+    [true, false, false, true, false, true],
+  );
+
+  throttle.hold(5000);
+  assert.deepEqual(
+    [4999, 5000].map((now) => throttle.allows(now)),
+    [false, true],
+  );
+});
