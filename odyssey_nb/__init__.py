@@ -1,0 +1,68 @@
+"""Odyssey's interactive world models, live in a notebook.
+
+The map of the package, from what a user touches down to what crosses a process boundary:
+
+- `connect`, `start`, `interact`, `end`, `disconnect`, `status`, `sessions`: the verbs (also
+  ``%odyssey VERB``)
+- `sliders`: a prompt with controls in it
+- `widgets`: what a cell shows
+- `kernel`: connections and streams as cells see them
+- `sidecar`: the process beside the kernel that holds every connection
+- `client`: the asyncio client, for scripts
+- `service`: the complete local service
+- `media`, `wire`: pictures, and messages
+
+Everything loads when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from odyssey_nb.api import (
+    connect,
+    disconnect,
+    end,
+    interact,
+    sessions,
+    sliders,
+    start,
+    status,
+)
+from odyssey_nb.config import VERSION
+from odyssey_nb.errors import OdysseyNBError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = VERSION
+
+__all__ = [
+    "OdysseyNBError",
+    "__version__",
+    "connect",
+    "disconnect",
+    "end",
+    "interact",
+    "load_ipython_extension",
+    "sessions",
+    "sliders",
+    "start",
+    "status",
+    "unload_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext odyssey_nb``: adds ``%odyssey`` and how our objects look in a cell."""
+    from odyssey_nb.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """``%unload_ext odyssey_nb``: ends every connection, then takes the magic away."""
+    from odyssey_nb.magics import unload
+
+    disconnect()
+    unload(shell)

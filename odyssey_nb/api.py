@@ -1,0 +1,123 @@
+"""The functions of ``import odyssey_nb as ody``: each finds the manager and does one thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError
+from odyssey_nb.kernel.manager import get_manager
+
+if TYPE_CHECKING:
+    from odyssey_nb.kernel.connection import Connection
+    from odyssey_nb.kernel.manager import SessionList
+    from odyssey_nb.kernel.stream import Stream
+    from odyssey_nb.widgets.sliders import Sliders
+
+
+def connect(
+    name: str = "default",
+    *,
+    local: bool | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+    timeout: float = 45.0,
+) -> Connection:
+    """Reserve a streamer, and return the connection to it. Safe to re-run: an open one is reused.
+
+    Without an API key (argument or ``ODYSSEY_API_KEY``) it goes to the local service, which is
+    started when none runs. The connection stays until `disconnect`, the kernel's end, or the
+    service's limits.
+
+    >>> conn = connect()
+    >>> with connect() as conn, conn.start("a beach") as stream: ...
+
+    Args:
+        name: Several connections can be open at once, each under its own name.
+        local: True for the local service even with a key; False to insist on a remote one.
+        url: Base URL of the service; ``ODYSSEY_API_URL`` or the cloud if left out.
+        api_key: Better kept in ``ODYSSEY_API_KEY`` than in a cell.
+        timeout: Longest wait, in seconds.
+
+    Raises:
+        AuthError: The key was refused.
+        LimitError: The account's limits refuse another connection.
+        NoStreamerError: No streamer became free in time.
+        ConnectError: The service, signaling or WebRTC did not come up.
+        SettingError: The arguments contradict each other.
+    """
+    return get_manager().connect(name, local=local, url=url, api_key=api_key, timeout=timeout)
+
+
+def start(
+    prompt: str, *, orientation: str = "landscape", on: str = "default", timeout: float = 30.0
+) -> Stream:
+    """Start a stream on the connection called `on`, connecting first if need be.
+
+    See `Connection.start` for arguments and errors.
+    """
+    if not prompt.strip():
+        raise EmptyPromptError
+    connection = get_manager().get(on) or connect(on)
+    return connection.start(prompt, orientation=orientation, timeout=timeout)
+
+
+def _active(on: str) -> Stream:
+    stream = get_manager()[on].stream
+    if stream is None:
+        raise NoStreamError(f"no stream runs on {on!r}")
+    return stream
+
+
+def interact(prompt: str, *, on: str = "default", timeout: float = 10.0) -> str:
+    """Steer the stream that runs on `on`; return the prompt that the service applied.
+
+    See `Stream.interact` for errors; also NotConnectedError.
+    """
+    return _active(on).interact(prompt, timeout=timeout)
+
+
+def end(*, on: str = "default") -> None:
+    """End the stream that runs on `on`; the connection stays."""
+    _active(on).end()
+
+
+def disconnect(name: str | None = None) -> None:
+    """Free the streamer of the connection called `name`, or of every connection of this kernel."""
+    manager = get_manager()
+    failures = []
+    for each in [name] if name is not None else [each.name for each in manager.all()]:
+        try:
+            manager.disconnect(each)
+        except OdysseyNBError as error:  # one that does not answer must not keep the others
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def status() -> list[Connection]:
+    """Return this kernel's open connections."""
+    return get_manager().all()
+
+
+def sessions() -> SessionList:
+    """Return the sessions that this machine's processes hold, as a table."""
+    return get_manager().sessions()
+
+
+def sliders(template: str, *, on: str = "default", **values: Any) -> Sliders:
+    """Show `template` with a control for every ``{name}``; each change steers the stream.
+
+    >>> sliders("a {weather} {time} forest", weather=["sunny", "foggy"], time=["dawn", "night"])
+
+    Args:
+        template: A prompt with names in braces.
+        on: The connection whose stream is steered.
+        values: For each name a list of choices, a ``(low, high)`` pair of numbers, a bool (the word
+            or nothing), or a text to start with.
+
+    Raises:
+        ValueError: A name without values, or values without a name.
+    """
+    from odyssey_nb.widgets.sliders import Sliders
+
+    return Sliders(template, on=on, **values)

@@ -1,0 +1,99 @@
+"""The command line: ``odyssey-nb``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from odyssey_nb import verbs
+from odyssey_nb.config import VERSION, default_data_dir
+from odyssey_nb.errors import OdysseyNBError
+
+_VERBS = ("sessions",)  # verbs of the table that make sense without a kernel
+
+
+def main() -> None:
+    """Run the command; our own errors are one line and exit status 1."""
+    args = _parser().parse_args()
+    try:
+        args.run(args)
+    except OdysseyNBError as error:
+        print(f"odyssey-nb: {error.one_line()}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="odyssey-nb", description="Interactive world models in a notebook."
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="open the first tutorial, or run it without a screen")
+    demo.add_argument("--headless", action="store_true", help="run it and report")
+    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="where results go")
+    demo.set_defaults(run=_demo)
+    serve = commands.add_parser("serve", help="run the local service")
+    _serve_options(serve)
+    serve.set_defaults(run=_serve)
+    for name in _VERBS:
+        verb = verbs.find(name)
+        command = commands.add_parser(name, help=verb.help)
+        command.set_defaults(run=lambda args, verb=verb: print(verb.run(args)))
+    return parser
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    add("--port", type=int, default=8707, help="port; 0 takes any (default %(default)s)")
+    add("--data-dir", type=Path, default=default_data_dir(), help="keys and media")
+    add("--api-key", action="append", default=[], metavar="KEY", help="accept this key too")
+    add("--streamers", type=int, default=5, help="sessions at a time (default %(default)s)")
+    add("--world", default="landscape", help="what streamers paint (default %(default)s)")
+    add("--limit", action="append", default=[], metavar="NAME=VALUE", help="change a limit")
+    add("--ready-file", type=Path, help='gets {"url", "pid"} once requests are accepted')
+    add("--stop-when-unused", type=float, default=0, metavar="SECONDS", help="0: never (default)")
+
+
+def _serve(args: argparse.Namespace) -> None:
+    from odyssey_nb.service.app import ServiceOptions, serve
+    from odyssey_nb.service.limits import Limits
+
+    serve(
+        ServiceOptions(
+            host=args.host,
+            port=args.port,
+            data_dir=args.data_dir,
+            api_keys=tuple(args.api_key),
+            streamers=args.streamers,
+            world=args.world,
+            limits=Limits.parse(args.limit),
+            ready_file=args.ready_file,
+            stop_when_unused=args.stop_when_unused,
+        )
+    )
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from odyssey_nb import demo
+    from odyssey_nb.kernel.local_service import ensure_local_service
+
+    if args.headless:
+        sys.exit(demo.run_headless(args.out))
+    url, _ = ensure_local_service()
+    print(f"local service: {url}", flush=True)
+    tutorial = demo.tutorial()
+    lab = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={tutorial.parent}"]
+    # The printed address leads to the tutorial, also where no browser opens by itself.
+    lab.append(f"--LabApp.default_url=/lab/tree/{tutorial.name}")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        lab.append("--allow-root")  # in a container everybody is root
+    os.execv(sys.executable, lab)
+
+
+if __name__ == "__main__":
+    main()

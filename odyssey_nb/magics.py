@@ -1,0 +1,89 @@
+"""``%odyssey`` and ``%%odyssey``, and how our objects look in a cell."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from odyssey_nb import verbs
+from odyssey_nb.errors import OdysseyNBError, UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from odyssey_nb.kernel.stream import Stream
+
+
+@magics_class
+class OdysseyMagics(Magics):
+    """The magic; it parses a line and calls the verb."""
+
+    @line_cell_magic
+    def odyssey(self, line: str, cell: str | None = None) -> object:
+        """Explore worlds: ``%odyssey start "a misty forest at dawn"``, ``%odyssey help``."""
+        result = verbs.run(_words(line), cell)
+        return None if result is None else result
+
+
+def _words(line: str) -> list[str]:
+    """Split as a shell does, but leave apostrophes in prose alone ("it's snowing")."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.quotes = '"'
+    lexer.commenters = ""
+    lexer.escape = ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        raise UsageError("a quotation mark is open", hint='Close it with another ".') from None
+    return [
+        word[1:-1] if word[:1] == word[-1:] == "'" and len(word) > 1 else word for word in words
+    ]
+
+
+def load(shell: InteractiveShell) -> None:
+    """Add the magic, one-line errors and displays to `shell`."""
+    shell.register_magics(OdysseyMagics)
+    shell.set_custom_exc((OdysseyNBError,), _one_line)
+    formatter = shell.display_formatter
+    if formatter is not None:
+        formatter.mimebundle_formatter.for_type_by_name(
+            "odyssey_nb.kernel.stream", "Stream", _show_stream
+        )
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take it all away again."""
+    shell.magics_manager.magics["line"].pop("odyssey", None)
+    shell.magics_manager.magics["cell"].pop("odyssey", None)
+    shell.set_custom_exc((), None)
+    formatter = shell.display_formatter
+    if formatter is not None:
+        formatter.mimebundle_formatter.pop("odyssey_nb.kernel.stream.Stream", None)
+
+
+def _one_line(
+    shell: InteractiveShell,
+    kind: type[BaseException],
+    error: OdysseyNBError,
+    traceback: TracebackType | None,
+    tb_offset: int | None = None,
+) -> list[str]:
+    """Show our own errors as one line with the remedy; the cell still counts as failed."""
+    del kind, traceback, tb_offset
+    line = f"{type(error).__name__}: {error.one_line()}"
+    shell._showtraceback(type(error), error, [line])
+    return [line]
+
+
+def _show_stream(stream: Stream, **wanted: Any) -> dict[str, Any] | None:
+    """Show the stream's live Player."""
+    from odyssey_nb.widgets.player import player_of
+
+    bundle = player_of(stream)._repr_mimebundle_(**wanted)
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    return None if data is None else data | {"text/plain": repr(stream)}

@@ -1,0 +1,194 @@
+"""The verbs, in one table: magics and the command line only render it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from odyssey_nb import api
+from odyssey_nb.errors import EmptyPromptError, UnknownVerbError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One argument of a verb; `flags` as argparse takes them, `more` likewise."""
+
+    flags: tuple[str, ...]
+    help: str
+    more: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb: what it is called, what it does, how it is asked for, and what does it.
+
+    `cell` says that the body of a cell is its prompt.
+    """
+
+    name: str
+    help: str
+    example: str
+    run: Callable[[argparse.Namespace], object]
+    options: tuple[Option, ...] = ()
+    cell: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises a one-line error instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"See %odyssey help {self.prog.split()[-1]}.")
+
+
+def _option(*flags: str, help: str, **more: Any) -> Option:
+    return Option(flags, help, more)
+
+
+_PROMPT = _option("prompt", help="The world in words.", nargs="*")
+_ON = _option("--on", help="Which connection.", default="default", metavar="NAME")
+_NAME = _option("name", help="What the connection is called.", nargs="?", default="default")
+
+
+def _prompt(args: argparse.Namespace) -> str:
+    prompt = " ".join(args.prompt).strip()
+    if not prompt:
+        raise EmptyPromptError
+    return prompt
+
+
+def _connect(args: argparse.Namespace) -> object:
+    return api.connect(args.name, local=args.local or None, url=args.url)
+
+
+def _start(args: argparse.Namespace) -> object:
+    orientation = "portrait" if args.portrait else "landscape"
+    return api.start(_prompt(args), on=args.on, orientation=orientation)
+
+
+def _interact(args: argparse.Namespace) -> object:
+    return api.interact(_prompt(args), on=args.on)
+
+
+def _end(args: argparse.Namespace) -> None:
+    api.end(on=args.on)
+
+
+def _disconnect(args: argparse.Namespace) -> None:
+    api.disconnect(args.name)
+
+
+def _help(args: argparse.Namespace) -> object:
+    if args.verb is None:
+        return Help("\n".join(f"{verb.name:<11} {verb.help}" for verb in VERBS.values()))
+    verb = find(args.verb)
+    text = parser(verb).format_help().strip()
+    return Help(f"{text}\n\nexample: {verb.example}")
+
+
+class Help(str):
+    """Text that a cell shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+VERBS: dict[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            "connect",
+            "Reserve a streamer; an open connection is reused.",
+            "%odyssey connect",
+            _connect,
+            (
+                _NAME,
+                _option("--local", help="The local service, even with a key.", action="store_true"),
+                _option("--url", help="The service's base URL."),
+            ),
+        ),
+        Verb(
+            "start",
+            "Start a stream, connecting first if need be, and show it.",
+            '%odyssey start "a misty forest at dawn"',
+            _start,
+            (_PROMPT, _ON, _option("--portrait", help="704 x 1280.", action="store_true")),
+            cell=True,
+        ),
+        Verb(
+            "interact",
+            "Steer the running stream; shows the applied prompt.",
+            "%odyssey interact it is snowing",
+            _interact,
+            (_PROMPT, _ON),
+            cell=True,
+        ),
+        Verb("end", "End the running stream; the connection stays.", "%odyssey end", _end, (_ON,)),
+        Verb(
+            "disconnect",
+            "Free the streamers of all connections, or of one.",
+            "%odyssey disconnect",
+            _disconnect,
+            (_option("name", help="Only this connection.", nargs="?"),),
+        ),
+        Verb(
+            "status",
+            "This kernel's open connections.",
+            "%odyssey status",
+            lambda _: api.status() or Help("not connected; %odyssey connect opens one"),
+        ),
+        Verb(
+            "sessions",
+            "Every session that this machine holds.",
+            "%odyssey sessions",
+            lambda _: api.sessions(),
+        ),
+        Verb(
+            "help",
+            "This list, or one verb in full.",
+            "%odyssey help start",
+            _help,
+            (_option("verb", help="The verb.", nargs="?"),),
+        ),
+    )
+}
+
+
+def find(name: str) -> Verb:
+    """Return the verb called `name`.
+
+    Raises:
+        UnknownVerbError: There is none; the hint names the nearest.
+    """
+    if name in VERBS:
+        return VERBS[name]
+    near = difflib.get_close_matches(name, VERBS, 1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(VERBS)}."
+    raise UnknownVerbError(f"there is no verb called {name!r}", hint=hint)
+
+
+def parser(verb: Verb, program: str = "%odyssey") -> argparse.ArgumentParser:
+    """Return the parser of a verb's arguments."""
+    made = _Parser(prog=f"{program} {verb.name}", description=verb.help, add_help=False)
+    for option in verb.options:
+        made.add_argument(*option.flags, help=option.help, **option.more)
+    return made
+
+
+def run(words: list[str], cell: str | None = None) -> object:
+    """Run the verb that `words` begin with; `cell` is the body of a cell.
+
+    Raises:
+        UnknownVerbError: No such verb.
+        UsageError: Its arguments make no sense.
+    """
+    verb = find(words[0] if words else "help")
+    if cell is not None and not verb.cell:
+        raise UsageError(f"{verb.name} takes no cell body", hint=f"Write {verb.example} on a line.")
+    if cell is not None:
+        words = [*words, "--", cell.strip()]
+    return verb.run(parser(verb).parse_args(words[1:]))

@@ -1,0 +1,143 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from odyssey_nb.config import VERSION
+from tests.conftest import Service, wait_until
+
+
+def odyssey_nb(*words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run the command and return what it said."""
+    command = [sys.executable, "-m", "odyssey_nb.cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+
+
+def test_version_and_help() -> None:
+    """Both answer without loading anything heavy."""
+    assert odyssey_nb("--version").stdout.strip() == VERSION
+    assert "serve" in odyssey_nb("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("serve", "--world", "atlantis"), "no world called 'atlantis'"),
+        (("serve", "--limit", "patience=3"), "no limit called 'patience'"),
+        (("serve", "--limit", "idle_seconds=soon"), "needs a positive number"),
+    ],
+)
+def test_a_mistake_is_one_line(words: tuple[str, ...], says: str) -> None:
+    """A wrong option is told in one line, with exit status 1."""
+    done = odyssey_nb(*words)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_one_line() -> None:
+    """The line names the address and what else to try."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = odyssey_nb("serve", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "--port" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_sessions_without_any() -> None:
+    """An empty machine says so."""
+    assert "no sessions" in odyssey_nb("sessions").stdout
+
+
+def test_the_ready_file_says_where(service: Service) -> None:
+    """The file appears once requests are accepted, and only this user can read it."""
+    assert service.pid == service.process.pid
+    assert service.ask("GET", "/healthz")["version"] == VERSION
+
+
+def test_the_headless_demo(tmp_path: Path, local_service: Callable[[], Service]) -> None:
+    """It runs the tutorial, reports figures, and writes notebook, MP4 and PNG."""
+    done = odyssey_nb("demo", "--headless", "--out", str(tmp_path / "out"), seconds=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for figure in ("connected to", "pictures received", "pictures per second", "acknowledgement"):
+        assert figure in done.stdout
+    written = {file.name for file in (tmp_path / "out").iterdir()}
+    assert written == {"01_first_light.ipynb", "first_light.mp4", "first_light.png"}
+    executed = json.loads((tmp_path / "out" / "01_first_light.ipynb").read_text())
+    assert all(cell.get("execution_count") for cell in executed["cells"] if "outputs" in cell)
+    text = json.dumps(executed)
+    service = local_service()
+    assert service.api_key not in text
+    assert service.held == 0
+
+
+def _status(url: str) -> int:
+    """Return the page's status, or 0 while nobody listens."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as page:
+            return int(page.status)
+    except urllib.error.URLError:
+        return 0
+
+
+def test_the_demo_opens_jupyterlab_on_the_tutorial(
+    tmp_path: Path, local_service: Callable[[], Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It prints the service's address and JupyterLab's, and the page is there."""
+    monkeypatch.setenv("BROWSER", "/bin/true")
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "odyssey_nb.cli", "demo"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        said = ""
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+/lab/tree/\S+", said)):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        assert f"local service: {local_service().url}" in said
+        assert "01_first_light.ipynb" in found[0]
+        page = wait_until(lambda: _status(found[0]), seconds=20, what="JupyterLab's page")
+        assert page == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("unshare") is None or os.getuid() != 0,
+    reason="needs a network namespace, which only root on Linux can make",
+)
+def test_everything_works_with_only_the_loopback_interface(tmp_path: Path) -> None:
+    """In a network namespace whose only interface is lo, the tutorial runs all the same."""
+    demo = f"{sys.executable} -m odyssey_nb.cli demo --headless --out {tmp_path / 'out'}"
+    end = (
+        "import psutil, json, glob, os;"
+        "[psutil.Process(json.load(open(f))['pid']).terminate()"
+        " for f in glob.glob(os.environ['ODYSSEY_NB_RUNTIME_DIR'] + '/service-*.json')]"
+    )
+    script = f'ip link set lo up; {demo}; status=$?; {sys.executable} -c "{end}"; exit $status'
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-c", script],
+        capture_output=True, text=True, timeout=115, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pictures received" in done.stdout
