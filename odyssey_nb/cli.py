@@ -86,7 +86,7 @@ def _demo(args: argparse.Namespace) -> None:
         sys.exit(demo.run_headless(args.out))
     url, _ = ensure_local_service()
     print(f"local service: {url}", flush=True)
-    tutorial = demo.tutorial()
+    tutorial = demo.readers_copy(args.out)
     lab = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={tutorial.parent}"]
     # The printed address leads to the tutorial, also where no browser opens by itself.
     lab.append(f"--LabApp.default_url=/lab/tree/{tutorial.name}")

@@ -29,6 +29,21 @@ def tutorial() -> Path:
     raise UsageError(f"{TUTORIAL} is not installed", hint="Install odyssey-nb again.")
 
 
+def readers_copy(out: Path) -> Path:
+    """Return the tutorial where its reader may change it.
+
+    That is the source tree; an installed one is copied to `out`, unless it was copied before.
+    """
+    found = tutorial()
+    if _PACKAGE not in found.parents:
+        return found
+    copy = out / TUTORIAL
+    if not copy.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(found.read_bytes())
+    return copy.resolve()
+
+
 def run_headless(out: Path) -> int:
     """Run the tutorial in a kernel and print a report.
 
@@ -49,7 +64,10 @@ def run_headless(out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     notebook = nbformat.read(tutorial(), as_version=4)
     client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(out)}}
+        notebook,
+        timeout=CELL_SECONDS,
+        resources={"metadata": {"path": str(out)}},
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its start-up remarks are not the demo
     )
     failure = ""
     with client.setup_kernel(cwd=str(out)):

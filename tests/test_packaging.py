@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import re
 import subprocess
 import sys
@@ -53,6 +54,30 @@ def test_wheel_has_licence_and_entry_points(wheel: zipfile.ZipFile) -> None:
     project = read_project()
     assert dict(parser["console_scripts"]) == project["scripts"]
     assert dict(parser["odyssey_nb.worlds"]) == project["entry-points"]["odyssey_nb.worlds"]
+
+
+def test_an_installed_tutorial_is_copied_to_its_reader(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    """Nobody edits a file of the installed package, and a copy with somebody's work stays."""
+    site = tmp_path / "site-packages"
+    wheel.extractall(site)
+    code = (
+        "import pathlib; from odyssey_nb import demo; print(demo.readers_copy(pathlib.Path('out')))"
+    )
+    command = [sys.executable, "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(site)}
+
+    def copy() -> Path:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+        )
+        return Path(done.stdout.strip())
+
+    assert copy().parent == tmp_path / "out"
+    assert copy().read_text() == (ROOT / "notebooks" / copy().name).read_text()
+    copy().write_text("my notes")
+    assert copy().read_text() == "my notes"
 
 
 def test_entry_points_load() -> None:
