@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -113,30 +112,6 @@ def jupyter_server_pid() -> int | None:
 def notebook_name() -> str | None:
     """Return the notebook's path, where the front end tells it."""
     return os.environ.get("JPY_SESSION_NAME") or None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceAddress:
-    """Where the running local service is, as its info file says it."""
-
-    url: str
-    pid: int
-    nonce: str
-    data_dir: str
-
-
-def service_info_file() -> Path:
-    """Return the file that says where the local service of this version is."""
-    return runtime_dir() / f"service-{VERSION}.json"
-
-
-def read_service_info() -> ServiceAddress | None:
-    """Return what the info file says, if there is one; it does not prove that anything runs."""
-    try:
-        fields = json.loads(service_info_file().read_text())
-        return ServiceAddress(**fields)
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def local_key(data_dir: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import stat
@@ -160,22 +159,6 @@ def test_no_local_key(tmp_path):
         config.local_key(tmp_path)
     assert "odyssey-nb serve" in caught.value.hint
     assert isinstance(caught.value.__cause__, FileNotFoundError)
-
-
-def test_service_info(machine):
-    """What the info file says is where the local service is; the file belongs to this version."""
-    fields = {"url": "http://127.0.0.1:1", "pid": 7, "nonce": "n", "data_dir": "/d"}
-    assert config.read_service_info() is None
-    assert config.service_info_file() == machine / f"service-{config.VERSION}.json"
-    config.service_info_file().write_text(json.dumps(fields))
-    assert config.read_service_info() == config.ServiceAddress(**fields)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"url": "a"}', '"\\ud800"', "\x00"])
-def test_service_info_that_makes_no_sense(machine, text):
-    """A file that was cut short or written by somebody else says nothing."""
-    config.service_info_file().write_text(text)
-    assert config.read_service_info() is None
 
 
 @pytest.mark.parametrize(

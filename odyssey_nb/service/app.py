@@ -20,6 +20,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from odyssey_nb.concurrency import Crew, background
 from odyssey_nb.config import VERSION, default_data_dir
+from odyssey_nb.discovery import ServiceAddress, publish, withdraw
 from odyssey_nb.errors import SettingError
 from odyssey_nb.service.control import Desk, router
 from odyssey_nb.service.keys import KeyRing, write_private
@@ -58,7 +59,7 @@ class ServiceOptions:
 
 
 def create_app(
-    options: ServiceOptions, *, nonce: str = "", clock: Callable[[], float] = time.monotonic
+    options: ServiceOptions, *, secret: str = "", clock: Callable[[], float] = time.monotonic
 ) -> FastAPI:
     """Return the application; it has its own streamers while it runs."""
 
@@ -84,7 +85,7 @@ def create_app(
                 switchboard,
                 options.world,
                 stun_port,
-                nonce,
+                secret,
                 os.getpid(),
             )
             every = min(SWEEP_SECONDS, options.limits.shortest_clock / 4)
@@ -131,8 +132,8 @@ def serve(options: ServiceOptions) -> None:
 
 
 async def _serve(options: ServiceOptions, listener: socket.socket) -> None:
-    nonce = secrets.token_hex(8)
-    app = create_app(options, nonce=nonce)
+    secret = secrets.token_hex(16)
+    app = create_app(options, secret=secret)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -144,10 +145,17 @@ async def _serve(options: ServiceOptions, listener: socket.socket) -> None:
     server = uvicorn.Server(config)
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
+    address = ServiceAddress(
+        url=url, pid=os.getpid(), secret=secret, data_dir=str(options.data_dir.resolve())
+    )
 
     async def announce() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait on
             await asyncio.sleep(0.01)
+        try:
+            await asyncio.to_thread(publish, address)
+        except (OSError, SettingError) as error:
+            log.warning("notebooks will not find this service by themselves: %s", error)
         if options.ready_file is not None:
             write_private(
                 options.ready_file, encode_body({"url": url, "pid": os.getpid()}).decode()
@@ -170,5 +178,9 @@ async def _serve(options: ServiceOptions, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
-    async with background(announce(), stop_when_unused()):
-        await server._serve([listener])
+    try:
+        async with background(announce(), stop_when_unused()):
+            await server._serve([listener])
+    finally:
+        with contextlib.suppress(OSError, SettingError):
+            withdraw(address)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
 from fastapi.responses import PlainTextResponse
 
 from odyssey_nb.config import VERSION
+from odyssey_nb.discovery import proof
 from odyssey_nb.service.sessions import NoFreeStreamerError, TooManySessionsError
 from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_body
 from odyssey_nb.wire.control import (
@@ -55,7 +56,7 @@ class Desk:
     switchboard: Switchboard
     world: str
     stun_port: int
-    nonce: str
+    secret: str  # by which this service proves who it is, to those who know it too
     pid: int
 
 
@@ -175,13 +176,13 @@ async def ice_config(request: Request) -> Response:
 
 
 @router.get("/healthz")
-async def health(request: Request) -> Response:
-    """Say who answers here; `nonce` tells this run from any other that had this port."""
+async def health(request: Request, challenge: str = "") -> Response:
+    """Say who answers here, with a proof if there is a `challenge`."""
     desk = _desk(request)
-    return _json(
-        {"status": "ok", "version": VERSION, "pid": desk.pid, "nonce": desk.nonce,
-         "sessions": len(desk.table), "time": time.time()}
-    )  # fmt: skip
+    said = {"status": "ok", "version": VERSION, "pid": desk.pid, "sessions": len(desk.table)}
+    if challenge:
+        said["proof"] = proof(desk.secret, challenge)
+    return _json(said | {"time": time.time()})
 
 
 @router.websocket("/client/{session_id}")

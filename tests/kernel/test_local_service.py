@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,24 +11,27 @@ from pathlib import Path
 import psutil
 import pytest
 
+from odyssey_nb.discovery import running_service
 from odyssey_nb.errors import ServiceStartError
 from odyssey_nb.kernel import local_service as module
-from odyssey_nb.kernel.local_service import ensure_local_service, running_service
+from odyssey_nb.kernel.local_service import ensure_local_service
 from tests.conftest import Service, wait_until
 
 ASK = "from odyssey_nb.kernel.local_service import ensure_local_service as e; print(e()[0])"
 
 
 def test_processes_that_ask_at_once_share_one(local_service: Callable[[], Service]) -> None:
-    """Three processes start one service between them, and it outlives them."""
+    """Two processes and two threads start one service between them, and it outlives them."""
 
     def ask(_: int) -> str:
         return subprocess.run(
             [sys.executable, "-c", ASK], check=True, capture_output=True, text=True, timeout=60
         ).stdout.strip()
 
-    with ThreadPoolExecutor(3) as pool:
-        urls = set(pool.map(ask, range(3)))
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask, n) for n in range(2)]
+        asked += [pool.submit(lambda: ensure_local_service()[0]) for _ in range(2)]
+        urls = {each.result() for each in asked}
     assert urls == {local_service().url}
     assert running_service() is not None
     assert local_service().held == 0
@@ -38,16 +40,9 @@ def test_processes_that_ask_at_once_share_one(local_service: Callable[[], Servic
 def test_an_address_that_lies_is_not_believed(
     local_service: Callable[[], Service], machine: Path
 ) -> None:
-    """After the service was killed, or another took its port, a new one is started."""
+    """After the service was killed a new one is started."""
     first, key = ensure_local_service()
-    info = next(machine.glob("service-*.json"))
-    said = json.loads(info.read_text())
-    info.write_text(json.dumps(said | {"nonce": "another"}))
-    assert running_service() is None
-    info.write_text(json.dumps(said))
-    assert running_service() is not None
-
-    process = psutil.Process(said["pid"])
+    process = psutil.Process(local_service().pid)
     process.kill()
     process.wait(5)
     second, same_key = ensure_local_service()
@@ -55,8 +50,15 @@ def test_an_address_that_lies_is_not_believed(
     assert same_key == key, "the key outlives the service"
 
 
+def test_a_service_from_a_terminal_is_used(service: Service, machine: Path) -> None:
+    """Whoever serves by hand wants notebooks to use that; no second one is started."""
+    url, key = ensure_local_service()
+    assert url == service.url
+    assert key == (service.data_dir / "local.key").read_text()
+
+
 def test_an_unused_service_stops(
-    local_service: Callable[[], Service], monkeypatch: pytest.MonkeyPatch
+    local_service: Callable[[], Service], machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service that a notebook started ends by itself."""
     monkeypatch.setattr(module, "UNUSED_SECONDS", 1)
@@ -67,6 +69,7 @@ def test_an_unused_service_stops(
         seconds=15,
         what="the service's end",
     )
+    assert not list(machine.glob("service-*.json")), "it takes its address along"
 
 
 def test_a_service_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

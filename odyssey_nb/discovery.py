@@ -1,0 +1,99 @@
+"""Finding the local service: the file that says where it is, and the proof that it is there.
+
+A file proves nothing: its service may be gone, and another program may have its port. So who is
+found is asked to prove that it knows the secret in the file, which never travels, before any key is
+shown to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from odyssey_nb.config import VERSION, runtime_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWER_SECONDS = 1.0
+BUSY_SECONDS = 5.0  # for a service whose process is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAddress:
+    """Where a local service is; `secret` is what proves it."""
+
+    url: str
+    pid: int
+    secret: str = field(repr=False)
+    data_dir: str
+
+
+def info_file() -> Path:
+    """Return the file that says where the local service of this version is."""
+    return runtime_dir() / f"service-{VERSION}.json"
+
+
+def published_service() -> ServiceAddress | None:
+    """Return what the info file says, if there is one; it does not prove that anything runs."""
+    try:
+        return ServiceAddress(**json.loads(info_file().read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def running_service() -> ServiceAddress | None:
+    """Return the published service if it answers and proves that it is the one."""
+    import psutil
+
+    found = published_service()
+    if found is None:
+        return None
+    if _answers(found, ANSWER_SECONDS):
+        return found
+    # It may only be busy.
+    return found if psutil.pid_exists(found.pid) and _answers(found, BUSY_SECONDS) else None
+
+
+def publish(service: ServiceAddress) -> bool:
+    """Say where `service` is, unless another one runs; return whether it was said."""
+    if running_service() is not None:
+        return False
+    partial = info_file().with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(asdict(service), file)
+    partial.replace(info_file())
+    return True
+
+
+def withdraw(service: ServiceAddress) -> None:
+    """Take the file away, if it is still about `service`."""
+    if published_service() == service:
+        info_file().unlink(missing_ok=True)
+
+
+def proof(secret: str, challenge: str) -> str:
+    """Return the HMAC-SHA256 of `challenge` (RFC 2104), which only who knows `secret` can make."""
+    return hmac.new(secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
+
+
+def _answers(service: ServiceAddress, seconds: float) -> bool:
+    challenge = secrets.token_hex(16)
+    parts = urlsplit(service.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+    with suppress(OSError, ValueError, AttributeError, http.client.HTTPException):
+        try:
+            connection.request("GET", f"/healthz?challenge={challenge}")
+            said = json.loads(connection.getresponse().read()).get("proof")
+            return hmac.compare_digest(str(said), proof(service.secret, challenge))
+        finally:
+            connection.close()
+    return False
