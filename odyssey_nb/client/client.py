@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from odyssey_nb import errors
 from odyssey_nb.client.control import Control
 from odyssey_nb.client.peer import Peer
-from odyssey_nb.client.reservation import release, reserve
+from odyssey_nb.client.reservation import holding, reserve
 from odyssey_nb.client.retry import ATTEMPTS, delay, is_loopback
 from odyssey_nb.client.signaling import Signaling, SocketLostError
 from odyssey_nb.client.stream import Exchange, stream_error
-from odyssey_nb.concurrency import background, insist
-from odyssey_nb.config import local_key, read_service_info, resolve_target
+from odyssey_nb.concurrency import background
+from odyssey_nb.config import local_key, resolve_target
+from odyssey_nb.discovery import published_service
 from odyssey_nb.media.ring import Sequence
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.link import SessionGranted, StatusChanged, StreamChanged
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 45.0
 QUEUE_SECONDS = 30.0
+AFTER_QUEUE_SECONDS = 2.0  # of the time to connect, kept for what follows the wait for a streamer
 START_SECONDS = 30.0
 COMMAND_SECONDS = 10.0
 DOCUMENTED_STREAM_SECONDS = 150.0  # protocol section 8; for a service that does not say
@@ -127,6 +129,8 @@ class AsyncClient:
                         control = await stack.enter_async_context(Control.open(url, api_key))
                         await control.authenticate()
                         client._advance(Status.CONNECTING, "waiting for a streamer")
+                        # Less than all the time, or a long queue would look like a broken network.
+                        queue_timeout = min(queue_timeout, timeout - AFTER_QUEUE_SECONDS)
                         signaling = await client._establish(control, queue_timeout, stack)
                 except TimeoutError:
                     raise errors.NegotiationError(f"not connected within {timeout:g} s") from None
@@ -156,30 +160,22 @@ class AsyncClient:
                     connection=self.name,
                     session_id=grant.session_id,
                     signaling_url=grant.signalling_url,
-                    stream_seconds=grant.stream_seconds or DOCUMENTED_STREAM_SECONDS,
+                    stream_seconds=grant.longest_stream or DOCUMENTED_STREAM_SECONDS,
                 )
             )
-            opened = False
             try:
                 async with AsyncExitStack() as own:
                     signaling = await self._open_session(control, grant, own)
-                    opened = True
                     await self._negotiate(signaling)
                     stack.push_async_exit(own.pop_all())
                     self.session_id = grant.session_id
                     return signaling
             except (errors.NegotiationError, SocketLostError) as error:
                 log.info("attempt %d to connect failed", attempt)
-                if not opened:
-                    await insist(release(control, grant.session_id, grant.signalling_url))
                 if attempt == ATTEMPTS:
                     if isinstance(error, SocketLostError):
                         raise errors.NegotiationError("signaling closed too early") from None
                     raise
-            except BaseException:
-                if not opened:
-                    await insist(release(control, grant.session_id, grant.signalling_url))
-                raise
             await asyncio.sleep(delay(attempt))
         raise AssertionError
 
@@ -187,6 +183,7 @@ class AsyncClient:
         self, control: Control, grant: SessionGrant, stack: AsyncExitStack
     ) -> Signaling:
         self._say("opening the session")
+        hold = await stack.enter_async_context(holding(control, grant))
         token = await control.session_token(grant.session_id)
         local = is_loopback(grant.signalling_url)
         servers = [] if local else await control.ice_servers(grant.signalling_url)
@@ -194,9 +191,10 @@ class AsyncClient:
         self._peer = await stack.enter_async_context(
             Peer.open(servers, on_picture=self._take_picture, on_message=self._take)
         )
-        return await stack.enter_async_context(
+        hold.signaling = await stack.enter_async_context(
             Signaling.open(control.http, grant.signalling_url, grant.session_id, token)
         )
+        return hold.signaling
 
     async def _negotiate(self, signaling: Signaling) -> None:
         self._say("negotiating video")
@@ -316,10 +314,13 @@ class AsyncClient:
         match message.type:
             case "stream_started":
                 self._interacts.settle()
+                self._ends.settle()
                 self._starts.answer(message)
             case "update_acknowledged":
                 self._interacts.answer(message.prompt)
             case "stream_ended":
+                if self.stream_state == StreamState.NONE:
+                    self._starts.settle()  # it answers the end that called a start off
                 problem = None if self._ends.answer(None) else self._problem
                 if problem is None:
                     self._stream_is_over("ended")
@@ -411,10 +412,10 @@ def _address(url: str | None, api_key: str | None) -> tuple[str, str]:
     target = resolve_target(url=url, api_key=api_key)
     if target.url is not None and target.api_key is not None:
         return target.url, target.api_key
-    info = read_service_info()
-    if info is None:
+    found = published_service()
+    if found is None:
         raise errors.ConnectError(
             "no local service runs",
             hint="Start one with odyssey-nb serve, or give url and api_key.",
         )
-    return info.url, local_key(Path(info.data_dir))
+    return found.url, local_key(Path(found.data_dir))

@@ -14,11 +14,18 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.sdp import candidate_from_sdp
 
 from odyssey_nb.concurrency import Crew
-from odyssey_nb.errors import ConnectionLostError
-from odyssey_nb.media.rtp import OnPicture, ask_for_keyframe, offer_loopback, receive_pictures
+from odyssey_nb.errors import ConnectionLostError, NegotiationError
+from odyssey_nb.media.rtp import (
+    OnPicture,
+    ask_for_keyframe,
+    h264_codecs,
+    offer_loopback,
+    receive_pictures,
+)
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.codec import MalformedMessageError
 from odyssey_nb.wire.signaling import Answer, IceCandidate, Offer
@@ -67,6 +74,10 @@ class Peer:
         """Make a peer; close it on the way out."""
         servers = [RTCIceServer(each.urls, each.username, each.credential) for each in ice_servers]
         connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        # Made before the offer comes, which then finds it: a streamer that offers other codecs too,
+        # and may prefer them, is told that H.264 is what we understand.
+        video = connection.addTransceiver("video", direction="recvonly")
+        video.setCodecPreferences(h264_codecs())
         crew = Crew()
         try:
             yield cls(connection, crew, on_picture=on_picture, on_message=on_message)
@@ -79,23 +90,34 @@ class Peer:
                 log.warning("the peer connection did not close in time")
 
     async def answer(self, offer: Offer) -> Answer:
-        """Take the offer and return the answer, with all candidates inside."""
+        """Take the offer and return the answer, with all candidates inside.
+
+        Raises:
+            NegotiationError: The offer makes no sense, or has no video that we understand.
+        """
         connection = self._connection
-        await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-        for transceiver in connection.getTransceivers():
-            if transceiver.kind == "video":
-                receive_pictures(transceiver.receiver, self._on_picture)
-        offer_loopback(connection)
-        await connection.setLocalDescription(await connection.createAnswer())
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+            for transceiver in connection.getTransceivers():
+                if transceiver.kind == "video":
+                    receive_pictures(transceiver.receiver, self._on_picture)
+            offer_loopback(connection)
+            await connection.setLocalDescription(await connection.createAnswer())
+        except (InvalidStateError, OperationError, ValueError, AttributeError) as error:
+            raise NegotiationError("the service offers no video that we understand") from error
         return Answer(sdp=connection.localDescription.sdp)
 
     async def add_candidate(self, message: IceCandidate) -> None:
         """Take a candidate that the streamer trickled."""
         text = message.candidate.removeprefix("candidate:")
-        if text and self._connection.remoteDescription is not None:
+        if not text or self._connection.remoteDescription is None:
+            return
+        try:
             candidate = candidate_from_sdp(text)
             candidate.sdpMid, candidate.sdpMLineIndex = message.sdpMid, message.sdpMLineIndex
             await self._connection.addIceCandidate(candidate)
+        except (ValueError, IndexError, AssertionError, OSError):
+            log.info("ignored an ICE candidate")
 
     async def ready(self) -> None:
         """Wait until media and both channels are up; the caller sets the deadline."""

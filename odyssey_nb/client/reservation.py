@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from odyssey_nb.client.signaling import Signaling
@@ -13,6 +13,8 @@ from odyssey_nb.concurrency import insist
 from odyssey_nb.errors import NoStreamerError, OdysseyNBError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from odyssey_nb.client.control import Control
     from odyssey_nb.wire.control import SessionGrant
 
@@ -55,6 +57,29 @@ async def _give_back(control: Control, asking: asyncio.Future[SessionGrant]) -> 
         async with asyncio.timeout(RELEASE_SECONDS):
             grant = await asking
         await release(control, grant.session_id, grant.signalling_url)
+
+
+class Hold:
+    """A session that we hold; `signaling` is its socket, once it is open."""
+
+    def __init__(self, grant: SessionGrant) -> None:
+        self.grant = grant
+        self.signaling: Signaling | None = None
+
+
+@asynccontextmanager
+async def holding(control: Control, grant: SessionGrant) -> AsyncIterator[Hold]:
+    """Hold the session of `grant`, and see to it that it is given back on the way out.
+
+    That is its socket's goodbye; where that did not get through, the session is released from
+    outside, or the service would keep it for a while in the hope that we come back.
+    """
+    hold = Hold(grant)
+    try:
+        yield hold
+    finally:
+        if hold.signaling is None or not hold.signaling.left:
+            await insist(release(control, grant.session_id, grant.signalling_url))
 
 
 async def release(control: Control, session_id: str, signaling_url: str) -> bool:

@@ -45,6 +45,7 @@ class Signaling:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
+        self.left = False  # the goodbye went out
 
     @classmethod
     @asynccontextmanager
@@ -112,4 +113,5 @@ class Signaling:
         with suppress(SocketLostError, TimeoutError, aiohttp.ClientError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.send(ClientDisconnecting())
+                self.left = True
                 await self._socket.close(code=1000, message=b"Client disconnect")

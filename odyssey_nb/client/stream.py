@@ -42,6 +42,7 @@ class Exchange(Generic[T]):
         self._turn = asyncio.Lock()
         self._waiter: asyncio.Future[T] | None = None
         self._owed = 0
+        self._payer: asyncio.Future[T] | None = None  # who saw his answer taken for a debt
         self._lost: errors.OdysseyNBError | None = None
 
     async def ask(self, send: Send, message: wire.FromClient, *, timeout: float) -> T:  # noqa: ASYNC109
@@ -51,17 +52,23 @@ class Exchange(Generic[T]):
             AnswerTimeoutError: No answer within `timeout` seconds, waiting for the turn included.
             ConnectionLostError: The connection was lost meanwhile.
         """
+        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout), self._turn:
                 if self._lost is not None:
                     raise self._lost
-                return await self._send_and_wait(send, message)
+                return await self._send_and_wait(send, message, waiter)
         except TimeoutError:
+            if self._payer is waiter and waiter.cancelled():
+                # What came was his after all: a command before it is never answered, and must not
+                # cost every later one its answer too.
+                self._owed -= 1
             text = f"no answer to {self._name} within {timeout:g} s"
             raise errors.AnswerTimeoutError(text) from None
 
-    async def _send_and_wait(self, send: Send, message: wire.FromClient) -> T:
-        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    async def _send_and_wait(
+        self, send: Send, message: wire.FromClient, waiter: asyncio.Future[T]
+    ) -> T:
         self._waiter = waiter
         try:
             await send(message)
@@ -75,8 +82,7 @@ class Exchange(Generic[T]):
 
     def answer(self, value: T) -> bool:
         """Give `value` to the command that waits; return whether one did."""
-        if self._owed:
-            self._owed -= 1
+        if self._pays_a_debt():
             return False
         if self._waiter is None or self._waiter.done():
             return False
@@ -85,17 +91,23 @@ class Exchange(Generic[T]):
 
     def refuse(self, error: errors.OdysseyNBError) -> bool:
         """Fail the command that waits; return whether one did."""
-        if self._owed:
-            self._owed -= 1
+        if self._pays_a_debt():
             return False
         if self._waiter is None or self._waiter.done():
             return False
         self._waiter.set_exception(error)
         return True
 
+    def _pays_a_debt(self) -> bool:
+        if not self._owed:
+            return False
+        self._owed -= 1
+        self._payer = self._waiter
+        return True
+
     def settle(self) -> None:
         """Expect no late answers any more: something came that comes after them."""
-        self._owed = 0
+        self._owed, self._payer = 0, None
 
     def give_up(self, error: errors.OdysseyNBError) -> None:
         """Fail the command that waits, although no answer to it came."""

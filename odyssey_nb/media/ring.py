@@ -116,9 +116,11 @@ class Ring:
 
         A decoder that has shown picture `after` of stream number `stream` gets only the pictures
         behind it, if no newer keyframe makes them needless; any other gets the newest group from
-        its keyframe.
+        its keyframe. Nothing is what is asked for while only older streams are here.
         """
         wanted: list[Picture] = []
+        if self.newest is None or self.newest.stream < stream:
+            return wanted
         for picture in reversed(self._pictures):
             if picture.stream == stream and picture.seq <= after:
                 break

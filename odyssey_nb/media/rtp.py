@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
     import aioice
     from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+    from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
 LOOPBACK = "127.0.0.1"
 _ROUND = 1 << 16  # RTP sequence numbers
+_TICKS = 1 << 32  # RTP timestamps
 PATIENCE = 192  # packets that may arrive beyond a gap, while it may be filled: about 0.5 s
+PATIENT_TICKS = 45_000  # of RTP time that they may span: 0.5 s, where a picture is a few packets
+MISORDER = 1000  # packets; one that is older still is of a sender that began to count anew
 LARGEST = 8192  # packets of one picture, 10 MB: beyond it the sender has forgotten the marker bit
 
 
@@ -50,7 +54,7 @@ class PictureAssembler:
     """Puts RTP packets together to access units, in order, released by the marker bit.
 
     Stands in for aiortc's jitter buffer. Pictures behind a gap wait for the retransmission; after
-    `PATIENCE` packets the gap is given up and the next picture says `lost`.
+    `PATIENCE` packets or half a second the gap is given up and the next picture says `lost`.
     """
 
     def __init__(self, on_picture: OnPicture) -> None:
@@ -66,15 +70,30 @@ class PictureAssembler:
         sequence = packet.sequence_number
         if self._next is None:
             self._next = sequence
-        if (sequence - self._next) % _ROUND >= _ROUND // 2:
+        behind = (self._next - sequence) % _ROUND
+        if 0 < behind <= MISORDER:
             return False, None  # older than what was released
+        anew = MISORDER < behind <= _ROUND // 2
+        if anew:
+            self._packets.clear()
+            self._next = sequence
+            self._give_up()
         self._packets[sequence] = packet
         self._release()
-        if len(self._packets) <= PATIENCE and len(self._parts) <= LARGEST:
-            return False, None
-        self._give_up()
-        self._release()
-        return True, None
+        overdue = self._is_overdue(packet)
+        if overdue:
+            self._give_up()
+            self._release()
+        return anew or overdue, None
+
+    def _is_overdue(self, newest: RtpPacket) -> bool:
+        """Whether what is missing has been waited for long enough."""
+        if len(self._packets) > PATIENCE or len(self._parts) > LARGEST:
+            return True
+        if not self._packets:
+            return False
+        oldest = next(iter(self._packets.values()))  # the first that came beyond the gap
+        return PATIENT_TICKS < (newest.timestamp - oldest.timestamp) % _TICKS < _TICKS // 2
 
     def _release(self) -> None:
         """Take what is in order, and hand on every picture that is whole."""
@@ -98,6 +117,15 @@ class PictureAssembler:
             self._next = min(self._packets, key=lambda sequence: (sequence - start) % _ROUND)
         self._parts.clear()
         self._headless = self._lost = True
+
+
+def h264_codecs() -> list[RTCRtpCodecCapability]:
+    """Return what a transceiver is to prefer, so that nothing but H.264 is agreed on."""
+    from aiortc import RTCRtpSender
+
+    wanted = {"video/H264", "video/rtx"}
+    found = RTCRtpSender.getCapabilities("video").codecs
+    return [each for each in found if each.mimeType in wanted]
 
 
 def receive_pictures(receiver: RTCRtpReceiver, on_picture: OnPicture) -> None:

@@ -18,7 +18,7 @@ class AccessToken:
 
     access_token: str = field(repr=False)
     expires_in: float = 3600
-    token_type: str = "bearer"
+    token_type: object = "bearer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +52,28 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionGrant:
-    """A reserved streamer. The API spells ``signalling_url`` with two l (protocol section 0.2)."""
+    """A reserved streamer. The API spells ``signalling_url`` with two l (protocol section 0.2).
+
+    Only what is needed is looked at closely: whoever cannot read a grant cannot give it back.
+    """
 
     session_id: str
     signalling_url: str
-    capabilities: Capabilities = field(default_factory=Capabilities)
-    model: str | None = None
-    region: str | None = None
-    stream_seconds: float | None = None  # our addition: how long each stream may last
+    capabilities: object = None  # as `Capabilities`; anything else means none (section 2.4)
+    model: object = None
+    region: object = None
+    stream_seconds: object = None  # our addition: how long each stream may last
+
+    @property
+    def image_to_video(self) -> bool:
+        """Whether streams may start from an image."""
+        return isinstance(self.capabilities, dict) and bool(self.capabilities.get("image_to_video"))
+
+    @property
+    def longest_stream(self) -> float | None:
+        """How long each stream may last, in seconds; None where the service does not tell."""
+        told = self.stream_seconds
+        return float(told) if isinstance(told, (int, float)) and told > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,8 +154,23 @@ async def test_answers_may_have_more_fields(api: Api, control: Control) -> None:
     """Unknown fields and missing optional ones are no obstacle."""
     api.answers["/sessions/request"] = [(200, {**GRANT, "of_tomorrow": {"deep": [1]}})]
     grant = await control.request_session()
-    assert (grant.session_id, grant.capabilities.image_to_video) == ("s", False)
-    assert grant.stream_seconds is None
+    assert (grant.session_id, grant.image_to_video) == ("s", False)
+    assert grant.longest_stream is None
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "able"), [(None, False), ("all", False), ({"image_to_video": True}, True)]
+)
+async def test_a_grant_is_read_whatever_comes_with_it(
+    api: Api, control: Control, capabilities: object, able: bool
+) -> None:
+    """A streamer is reserved by then, so an odd field must not make us forget its name."""
+    odd = {"capabilities": capabilities, "model": {"a": 1}, "region": 7, "stream_seconds": "long"}
+    api.answers["/sessions/request"] = [(200, {**GRANT, **odd})]
+    grant = await control.request_session()
+    assert grant.session_id == "s"
+    assert grant.image_to_video is able
+    assert grant.longest_stream is None
 
 
 async def test_nobody_there() -> None:

@@ -169,6 +169,21 @@ async def test_settle(line: Line) -> None:
     assert await task == "for one"
 
 
+async def test_one_answer_that_never_comes(line: Line) -> None:
+    """It costs its own command and the next one their answers, but not every later one."""
+    with pytest.raises(errors.AnswerTimeoutError):
+        await line.ask("never answered", timeout=0.01)
+    task = asyncio.create_task(line.ask("its answer is taken for the other's", timeout=0.05))
+    while len(line.sent) < 2:
+        await turn()
+    assert not line.exchange.answer("for the second")
+    with pytest.raises(errors.AnswerTimeoutError):
+        await task
+    (task,) = await line.asking("one")
+    assert line.exchange.answer("for one")
+    assert await task == "for one"
+
+
 @given(st.lists(st.sampled_from(["ask", "cancel", "answer", "refuse"]), max_size=40))
 async def test_any_order(events: list[str]) -> None:
     """Each answer belongs to the command it was sent for, whatever is cancelled when."""

@@ -82,7 +82,12 @@ def content(picture: int, part: int) -> bytes:
     return b"<%d.%d>" % (picture, part)
 
 
-def packets(counts: list[int], first: int = 0, time: int = 0) -> list[RtpPacket]:
+TICKS = 200  # of RTP time between two pictures, so few that only packets count
+
+
+def packets(
+    counts: list[int], first: int = 0, time: int = 0, ticks: int = TICKS
+) -> list[RtpPacket]:
     """Return the packets of pictures with so many packets each."""
     made = []
     for picture, count in enumerate(counts):
@@ -91,7 +96,7 @@ def packets(counts: list[int], first: int = 0, time: int = 0) -> list[RtpPacket]
                 payload_type=99,
                 marker=int(part == count - 1),
                 sequence_number=(first + len(made)) % ROUND,
-                timestamp=(time + 4500 * picture) % WRAP,
+                timestamp=(time + ticks * picture) % WRAP,
             )
             packet._data = content(picture, part)  # the payload, as aiortc's receiver attaches it
             made.append(packet)
@@ -123,7 +128,7 @@ firsts = st.integers(0, ROUND - 1) | st.integers(ROUND - 40, ROUND - 1)
 @given(counts=counts, first=firsts, data=st.data())
 def test_reordered_and_repeated(counts, first, data):
     """Packets that are late or come twice change nothing: every picture, whole and in order."""
-    sent = packets(counts, first, WRAP - 9000)
+    sent = packets(counts, first, WRAP - 2 * TICKS)
     late = data.draw(st.lists(st.integers(0, 60), min_size=len(sent), max_size=len(sent)))
     order = sorted(range(1, len(sent)), key=lambda n: n + late[n])
     arriving = [sent[0], *(sent[n] for n in order)]
@@ -131,7 +136,7 @@ def test_reordered_and_repeated(counts, first, data):
         arriving.insert(data.draw(st.integers(1, len(arriving))), sent[again])
     taken, asked = assemble(arriving)
     assert taken.pictures == wholes(counts)
-    assert taken.timestamps == [(WRAP - 9000 + 4500 * n) % WRAP for n in range(len(counts))]
+    assert taken.timestamps == [TICKS * (n - 2) % WRAP for n in range(len(counts))]
     assert not any(taken.lost)
     assert asked == 0
 
@@ -179,6 +184,29 @@ def test_gap_is_given_up_once():
     taken, asked = assemble([sent[0], *sent[2:]])
     assert taken.pictures == [wholes(counts)[0], *wholes(counts)[2:]]
     assert taken.lost == [False, True] + [False] * (len(counts) - 3)
+    assert asked == 1
+
+
+def test_a_gap_in_small_pictures_is_given_up_in_time():
+    """Half a second is waited for what is missing, also where that is only ten packets."""
+    counts = [1, 2, *[1] * 20]
+    sent = packets(counts, first=ROUND - 3, time=WRAP - 9000, ticks=4500)
+    late, rest = sent[1], [sent[0], *sent[2:]]
+    taken, asked = assemble([*rest[:11], late, *rest[11:]])
+    assert (taken.pictures, asked) == (wholes(counts), 0)
+    taken, asked = assemble([*rest[:14], late, *rest[14:]])
+    assert taken.pictures == [wholes(counts)[0], *wholes(counts)[2:]]
+    assert (taken.lost.count(True), asked) == (1, 1)
+
+
+@pytest.mark.parametrize("back", [1500, ROUND // 2 - 100])
+def test_a_sender_that_counts_anew(back):
+    """A sender that goes on with much lower numbers is followed, after a keyframe."""
+    before, after = [2, 2], [3, 1, 1]
+    sent = packets(before, first=40_000) + packets(after, first=40_000 - back)
+    taken, asked = assemble(sent)
+    assert taken.pictures == [*wholes(before), *wholes(after)[1:]]
+    assert taken.lost == [False, False, True, False]
     assert asked == 1
 
 

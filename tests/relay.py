@@ -1,0 +1,65 @@
+"""A TCP relay that stands in for the network between a client and a service."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Relay:
+    """Carries connections to one service; `cut` breaks all that are open."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = host, port
+        self._open: set[asyncio.StreamWriter] = set()
+        self.url = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, url: str) -> AsyncIterator[Relay]:
+        """Relay to the service at `url`, from a free port of this machine."""
+        parts = urlsplit(url)
+        relay = cls(str(parts.hostname), int(parts.port or 80))
+        server = await asyncio.start_server(relay._carry, "127.0.0.1", 0)
+        relay.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield relay
+        finally:
+            server.close()
+            relay.cut()
+
+    def cut(self) -> int:
+        """Break every open connection, as a network does; return how many."""
+        broken = list(self._open)
+        for writer in broken:
+            writer.transport.abort()
+        return len(broken) // 2
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._to)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._open |= {writer, far_writer}
+        try:
+            await asyncio.wait(
+                [
+                    asyncio.ensure_future(self._copy(reader, far_writer)),
+                    asyncio.ensure_future(self._copy(far_reader, writer)),
+                ]
+            )
+        finally:
+            self._open -= {writer, far_writer}
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
