@@ -14,14 +14,13 @@ from aiortc import (
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
-    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
 from odyssey_nb.media.h264 import CLOCK_RATE
-from odyssey_nb.media.rtp import hear_keyframe_requests, offer_loopback
+from odyssey_nb.media.rtp import h264_codecs, hear_keyframe_requests, offer_loopback
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.codec import MalformedMessageError
 from odyssey_nb.wire.signaling import Answer, IceCandidate, Offer
@@ -113,10 +112,7 @@ class Peer:
             connection.on("connectionstatechange", lambda: on_state(connection.connectionState))
             peer = cls(connection, on_message)
             transceiver = connection.addTransceiver(track, direction="sendonly")
-            capabilities = RTCRtpSender.getCapabilities("video").codecs
-            transceiver.setCodecPreferences(
-                [each for each in capabilities if each.mimeType in {"video/H264", "video/rtx"}]
-            )
+            transceiver.setCodecPreferences(h264_codecs())
             hear_keyframe_requests(transceiver.sender, request_keyframe)
             offer_loopback(connection)
             await connection.setLocalDescription(await connection.createOffer())

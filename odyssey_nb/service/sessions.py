@@ -28,6 +28,10 @@ class SessionState(StrEnum):
     CONNECTED = "connected"
 
 
+# A streamer ends its streams at their limit by itself; one that is this late does not answer.
+STUCK_SECONDS = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Why a session ends, and what its socket is told; `told` empty means nothing to say."""
@@ -45,6 +49,8 @@ HEARTBEAT = Ending("heartbeat_timeout", "heartbeat_timeout", CloseCode.HEARTBEAT
 LOST_SOCKET = Ending("socket_lost")
 IDLE = Ending("idle_timeout", "idle_timeout", CloseCode.IDLE)
 DURATION = Ending("duration_limit_reached", "duration_limit_reached", CloseCode.DURATION)
+PEER_LOST = Ending("peer_lost", "streamer_disconnected", CloseCode.STREAMER_LOST)
+STREAMER_STUCK = Ending("streamer_stuck", "streamer_disconnected", CloseCode.STREAMER_LOST)
 STREAMER_LOST = Ending("streamer_lost", "streamer_disconnected", CloseCode.STREAMER_LOST)
 SHUTDOWN = Ending("service_shutdown", "streamer_disconnected", CloseCode.STREAMER_LOST)
 ENDED_BY_OWNER = Ending("ended_by_owner", "ended_by_owner", CloseCode.UNKNOWN_SESSION)
@@ -61,6 +67,7 @@ class Session:
     opened: float | None = None  # first socket
     heard: float = 0.0  # last sign of life
     socket_lost: float | None = None
+    peer_lost: float | None = None
     idle_since: float = 0.0
     stream_id: str | None = None
     stream_since: float | None = None
@@ -156,7 +163,16 @@ class SessionTable:
 
     def connected(self, session: Session) -> None:
         """The peer connection is up."""
-        session.state = SessionState.CONNECTED
+        session.state, session.peer_lost = SessionState.CONNECTED, None
+
+    def peer_lost(self, session: Session) -> None:
+        """The peer connection is down.
+
+        A client that leaves closes it before it says goodbye, and the official SDKs keep their
+        socket alive when it breaks (protocol sections 4.4 and 9.2): it starts a clock.
+        """
+        if session.peer_lost is None:
+            session.peer_lost = self._clock()
 
     def socket_lost(self, session: Session) -> None:
         """The socket is gone without a goodbye."""
@@ -198,12 +214,17 @@ class SessionTable:
         if session.socket_lost is not None:
             late = now - session.socket_lost >= limits.lost_socket_seconds
             return LOST_SOCKET if late else None
+        if session.peer_lost is not None and now - session.peer_lost >= limits.lost_socket_seconds:
+            return PEER_LOST
         if now - session.heard >= limits.heartbeat_seconds:
             return HEARTBEAT
         if session.state == "negotiating" and now - session.opened >= limits.negotiation_seconds:
             return NEGOTIATION
         if now - session.opened >= limits.connection_seconds:
             return DURATION
+        since = session.stream_since
+        if since is not None and now - since >= limits.stream_seconds + STUCK_SECONDS:
+            return STREAMER_STUCK
         if session.stream_id is None and now - session.idle_since >= limits.idle_seconds:
             return IDLE
         return None

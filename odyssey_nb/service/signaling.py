@@ -67,6 +67,8 @@ class Conversation:
                         await self._tell(message)
                     case "peer_connected":
                         self._table.connected(self.session)
+                    case "peer_lost":
+                        self._table.peer_lost(self.session)
                     case "stream_began":
                         self._stream_over.clear()
                         self._table.stream_began(self.session, message.stream_id, message.prompt)

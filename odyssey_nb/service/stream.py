@@ -12,7 +12,7 @@ import time
 import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from odyssey_nb.media.h264 import CLOCK_RATE, Encoder
 from odyssey_nb.media.pacing import Pacer
@@ -21,7 +21,7 @@ from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.streamer import EndStream, StreamBegan, StreamOver, StreamSteered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from odyssey_nb.wire.streamer import FromStreamer as Report
 
@@ -29,6 +29,23 @@ log = logging.getLogger(__name__)
 
 LONGEST_ECHO = 8_000  # characters; every one escaped is still below what any peer takes, 64 KiB
 LAST_PICTURE_SECONDS = 1.0  # what a world gets to finish the picture that it is at
+BEGIN_SECONDS = 30.0  # what it gets for its first picture
+ANSWER_SECONDS = 10.0  # what it gets for every later picture, and to take a prompt
+MOST_WAITING = 64  # commands
+
+T = TypeVar("T")
+
+
+class WorldHangsError(Exception):
+    """A world took longer than it may."""
+
+
+async def _within(seconds: float, work: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise WorldHangsError(f"nothing for {seconds:g} s") from None
 
 
 class Hub:
@@ -109,8 +126,9 @@ class Stream:
             return cls(world, Encoder(width, height, rate=PICTURES_PER_SECOND), hub, turns)
 
         try:
-            stream = await asyncio.get_running_loop().run_in_executor(turns, make)
-            await stream._picture()
+            loop = asyncio.get_running_loop()
+            stream = await _within(BEGIN_SECONDS, loop.run_in_executor(turns, make))
+            await _within(BEGIN_SECONDS, stream._picture())
         except BaseException:
             turns.shutdown(wait=False)
             raise
@@ -119,14 +137,16 @@ class Stream:
     async def steer(self, prompt: str) -> str:
         """Let the world take `prompt`, between two pictures."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._turns, self._world.steer, prompt)
+        return await _within(
+            ANSWER_SECONDS, loop.run_in_executor(self._turns, self._world.steer, prompt)
+        )
 
     async def play(self) -> None:
         """Make pictures at the world's rate."""
         pacer = Pacer(PICTURES_PER_SECOND, now=time.monotonic())
         while True:
             await asyncio.sleep(pacer.wait(time.monotonic()))
-            await self._picture()
+            await _within(ANSWER_SECONDS, self._picture())
 
     async def close(self) -> None:
         """Let the world finish the picture that it is at, and its thread go."""
@@ -171,16 +191,23 @@ class StreamEngine:
         self._stream_seconds = stream_seconds
         self._tell = tell
         self._report = report
-        self._inbox: asyncio.Queue[wire.FromClient | EndStream] = asyncio.Queue(64)
+        self._inbox: asyncio.Queue[wire.FromClient | EndStream] = asyncio.Queue()
         self._stream: Stream | None = None
         self._playing: asyncio.Task[None] | None = None
 
     def take(self, command: wire.FromClient | EndStream) -> None:
-        """Queue a command; with 64 of them waiting, further ones are refused."""
-        try:
+        """Queue a command; with `MOST_WAITING` of them, further prompts are refused.
+
+        An end always finds room: a client that asks for it waits until it comes. What a client
+        sends beyond all reason goes unheard.
+        """
+        waiting = self._inbox.qsize()
+        if command.type == "end_stream" or waiting < MOST_WAITING:
             self._inbox.put_nowait(command)
-        except asyncio.QueueFull:
+        elif command.type != "interactive_stream_end":
             self._refuse("too_many_requests", "commands come faster than the world takes them")
+        elif waiting < 2 * MOST_WAITING:
+            self._inbox.put_nowait(command)
 
     async def run(self) -> None:
         """Serve commands until cancelled, then end the running stream."""
@@ -238,6 +265,9 @@ class StreamEngine:
             return
         try:
             applied = await self._stream.steer(prompt)
+        except WorldHangsError:
+            await self._break_off("world_failed", "the world does not answer any more")
+            return
         except Exception:
             log.exception("the world did not take a prompt")
             self._refuse("world_failed", "the world did not take the prompt")

@@ -123,12 +123,16 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     for chatty in ("aioice", "aiortc"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    status = 1
     try:
         asyncio.run(_main(int(sys.argv[1])))
+        status = 0
+    except Exception:
+        log.exception("the streamer failed")
     finally:
         # Encoder and world threads may be in the middle of a picture that nobody wants any more.
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(status)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from odyssey_nb.wire.signaling import CloseCode
 LIMITS = Limits(
     concurrent_streams=2, connection_seconds=1000, idle_seconds=300, heartbeat_seconds=40,
     lost_socket_seconds=35, negotiation_seconds=30, reservation_seconds=600, reclaim_seconds=45,
+    stream_seconds=2000,
 )  # fmt: skip
 
 
@@ -104,12 +105,20 @@ def socketless(desk: Desk) -> Session:
     return session
 
 
+def peerless(desk: Desk) -> Session:
+    """Return a session whose peer connection is gone."""
+    session = streaming(desk)
+    desk.table.peer_lost(session)
+    return session
+
+
 CLOCKS = [
     (reserved, 600, False, sessions.RESERVATION),
     (negotiating, 30, True, sessions.NEGOTIATION),
     (connected, 40, False, sessions.HEARTBEAT),
     (streaming, 40, False, sessions.HEARTBEAT),
     (socketless, 35, False, sessions.LOST_SOCKET),
+    (peerless, 35, True, sessions.PEER_LOST),
     (connected, 300, True, sessions.IDLE),
     (streaming, 1000, True, sessions.DURATION),
 ]
@@ -148,6 +157,25 @@ def test_what_resets_which_clock(desk: Desk) -> None:
     assert desk.table.all() == [session]
     desk.wait(1)
     assert desk.reasons == ["heartbeat_timeout"]
+
+
+def test_a_peer_that_comes_back_stops_its_clock(desk: Desk) -> None:
+    """Who is connected again is not ended for what was before."""
+    session = peerless(desk)
+    desk.wait(30, alive=session)
+    desk.table.connected(session)
+    desk.wait(30, alive=session)
+    assert desk.ended == []
+
+
+def test_a_streamer_that_does_not_end_its_stream_is_ended() -> None:
+    """A stream far past its limit shows that its streamer hangs; the slot must not wait for it."""
+    desk = Desk(Limits(stream_seconds=50))
+    session = streaming(desk)
+    desk.wait(50 + sessions.STUCK_SECONDS - 0.01, alive=session)
+    assert desk.ended == []
+    desk.wait(0.02)
+    assert desk.reasons == ["streamer_stuck"]
 
 
 def test_idle_clock_begins_again_after_a_stream(desk: Desk) -> None:

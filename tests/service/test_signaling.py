@@ -155,6 +155,17 @@ async def test_lost_socket(hasty: Service) -> None:
         await client.socket.close()
 
 
+async def test_lost_peer(hasty: Service) -> None:
+    """A socket that is kept alive after its peer has gone, as the SDKs do, holds no streamer."""
+    async with RawClient.connected(hasty.url, API_KEY) as client, keepalives(client):
+        await client.peer.close()
+        lost = time.monotonic()
+        assert await client.told("error") == {"type": "error", "reason": "streamer_disconnected"}
+        assert await client.closed() == 4503
+        assert 0.9 < time.monotonic() - lost < 3
+    await freed(hasty)
+
+
 async def test_reservation_clock(hasty: Service) -> None:
     """A session whose socket is never opened is dropped, and its token with it."""
     async with aiohttp.ClientSession() as http:

@@ -37,6 +37,8 @@ class World(TestPattern):
     def __init__(self, *, width: int, height: int, prompt: str, seed: int) -> None:
         if "fail to begin" in prompt:
             raise RuntimeError("this world does not begin")
+        if "wait at once" in prompt:
+            assert World.patience.wait(5)
         super().__init__(width=width, height=height, prompt=prompt, seed=seed)
         self.prompt = prompt
 
@@ -242,10 +244,36 @@ async def test_commands_wait_their_turn_up_to_a_number(bench: Bench) -> None:
         bench.engine.take(wire.Update(prompt=f"number {number}"))
     refused = await bench.ask(wire.Update(prompt="one too many"))
     assert (refused.type, refused.reason) == ("interactive_stream_error", "too_many_requests")
+    bench.engine.take(END)
     World.patience.set()
     prompts = [(await bench.answer()).prompt for _ in range(65)]
     assert prompts == ["wait", *(f"number {number}" for number in range(64))]
-    assert await bench.ask(END) == wire.StreamEnded()
+    assert await bench.answer() == wire.StreamEnded(), "an end always finds room"
+
+
+async def test_a_world_that_hangs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world that does not take a prompt in time is given up; its streamer serves on."""
+    monkeypatch.setattr("odyssey_nb.service.stream.ANSWER_SECONDS", 0.2)
+    await bench.ask(START)
+    World.patience.clear()
+    problem = await bench.ask(wire.Update(prompt="wait"))
+    assert (problem.type, problem.reason) == ("interactive_stream_error", "world_failed")
+    assert await bench.answer() == wire.StreamEnded()
+    World.patience.set()
+    await works(bench)
+
+
+async def test_a_world_that_hangs_as_it_begins(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start is answered, whatever its world does."""
+    monkeypatch.setattr("odyssey_nb.service.stream.BEGIN_SECONDS", 0.2)
+    World.patience.clear()
+    refused = await bench.ask(wire.InteractiveStreamStart(prompt="wait at once"))
+    assert (refused.type, refused.reason) == ("interactive_stream_error", "world_failed")
+    World.patience.set()
+    monkeypatch.undo()
+    await works(bench)
 
 
 async def test_cancelled_while_the_world_is_busy() -> None:
