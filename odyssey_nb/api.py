@@ -57,7 +57,7 @@ def start(
     """
     if not prompt.strip():
         raise EmptyPromptError
-    connection = get_manager().get(on) or connect(on)
+    connection = get_manager().get(on) or get_manager().reopen(on)
     return connection.start(prompt, orientation=orientation, timeout=timeout)
 
 
@@ -85,7 +85,7 @@ def disconnect(name: str | None = None) -> None:
     """Free the streamer of the connection called `name`, or of every connection of this kernel."""
     manager = get_manager()
     failures = []
-    for each in [name] if name is not None else [each.name for each in manager.all()]:
+    for each in [name] if name is not None else manager.names():
         try:
             manager.disconnect(each)
         except OdysseyNBError as error:  # one that does not answer must not keep the others

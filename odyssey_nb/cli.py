@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from odyssey_nb import verbs
@@ -84,6 +85,8 @@ def _demo(args: argparse.Namespace) -> None:
 
     if args.headless:
         sys.exit(demo.run_headless(args.out))
+    if find_spec("jupyterlab") is None:
+        raise demo.needs("jupyterlab")
     url, _ = ensure_local_service()
     print(f"local service: {url}", flush=True)
     tutorial = demo.readers_copy(args.out)

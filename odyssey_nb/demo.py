@@ -29,6 +29,11 @@ def tutorial() -> Path:
     raise UsageError(f"{TUTORIAL} is not installed", hint="Install odyssey-nb again.")
 
 
+def needs(module: str) -> UsageError:
+    """Return what to say when `module` is not installed."""
+    return UsageError(f"the demo needs {module}", hint='Run pip install "odyssey-nb[demo]".')
+
+
 def readers_copy(out: Path) -> Path:
     """Return the tutorial where its reader may change it.
 
@@ -58,9 +63,7 @@ def run_headless(out: Path) -> int:
         from nbclient.exceptions import CellExecutionError
         from tqdm import tqdm
     except ImportError as error:
-        raise UsageError(
-            f"the demo needs {error.name}", hint='Run pip install "odyssey-nb[demo]".'
-        ) from error
+        raise needs(str(error.name)) from error
     out.mkdir(parents=True, exist_ok=True)
     notebook = nbformat.read(tutorial(), as_version=4)
     client = NotebookClient(

@@ -54,6 +54,8 @@ _NAME = _option("name", help="What the connection is called.", nargs="?", defaul
 
 def _prompt(args: argparse.Namespace) -> str:
     prompt = " ".join(args.prompt).strip()
+    if len(prompt) > 1 and prompt[0] == prompt[-1] == "'":
+        prompt = prompt[1:-1].strip()  # quoted as in Python; apostrophes within are left alone
     if not prompt:
         raise EmptyPromptError
     return prompt

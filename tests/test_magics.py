@@ -49,6 +49,7 @@ def test_the_verbs_of_the_magic(
     assert "connected to" in run("%odyssey connect")
     assert "live: 'a misty forest'" in run('%odyssey start "a misty forest"')
     assert "'it's snowing'" in run("%odyssey interact it's snowing").replace('"', "'")
+    assert run("%odyssey interact 'a quiet sea'").endswith(": 'a quiet sea'\n")
     assert "connected, stream 1" in run("%odyssey status")
     assert "this kernel" in run("%odyssey sessions")
     assert run("%odyssey end") == ""

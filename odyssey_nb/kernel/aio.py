@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from odyssey_nb.kernel.connection import Connection
+    from odyssey_nb.kernel.stream import Stream
+
 
 class Aio:
     """Offers the named blocking methods of `owner` as awaitables, each run on a thread."""
@@ -29,3 +32,23 @@ class Aio:
 
     def __dir__(self) -> list[str]:
         return list(self._names)
+
+
+class ConnectionAio(Aio):
+    """The twins of a connection's methods; a start that is cancelled leaves no stream."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "disconnect", "start")
+        self._connection = connection
+
+    async def start(self, prompt: str, **options: Any) -> Stream:
+        """Start a stream; see `Connection.start`."""
+        beginning = self._connection.beginning(prompt, **options)
+        await asyncio.to_thread(beginning.make_room)
+        # Asked for here and not on the thread, so that calling it off can only come later.
+        beginning.ask()
+        try:
+            return await asyncio.to_thread(beginning.wait)
+        except asyncio.CancelledError:
+            beginning.call_off()
+            raise

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import NotConnectedError, StreamError
-from odyssey_nb.kernel.aio import Aio
+from odyssey_nb.kernel.aio import ConnectionAio
+from odyssey_nb.kernel.link import GRACE, Waiter
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.wire import link as wire
 from odyssey_nb.wire.status import Status
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from odyssey_nb.config import Target
     from odyssey_nb.kernel.leases import Lease, LeaseInfo
     from odyssey_nb.kernel.link import SidecarLink
     from odyssey_nb.kernel.manager import ConnectionManager
@@ -52,7 +54,7 @@ class Connection:
         *,
         name: str,
         target: str,
-        access: tuple[str, str],
+        access: Target,
     ) -> None:
         self.name = name
         self.target = target
@@ -69,10 +71,10 @@ class Connection:
         self.stream_ends = (
             0.0  # when the service's limit ends the stream, epoch seconds; 0: unknown
         )
-        self.aio = Aio(self, "start", "disconnect")
+        self.aio = ConnectionAio(self)
         self._manager = manager
         self.link = link
-        self.access = access  # URL and key; for releasing from outside, never shown
+        self.access = access  # for releasing from outside
         self._lease = lease
         self._listeners: list[Callable[[], None]] = []
         self._viewers: list[Callable[[wire.Picture], None]] = []
@@ -101,31 +103,26 @@ class Connection:
             NotConnectedError: The connection is closed.
             StreamError, LimitError: The service refused.
         """
+        beginning = self.beginning(prompt, orientation=orientation, timeout=timeout)
+        beginning.make_room()
+        try:
+            beginning.ask()
+            return beginning.wait()
+        except KeyboardInterrupt:
+            beginning.call_off()
+            raise
+
+    def beginning(
+        self,
+        prompt: str,
+        *,
+        orientation: str = "landscape",
+        timeout: float = START_SECONDS,
+    ) -> Beginning:
+        """Return the steps of `start`, for whoever takes them one by one; nothing is done yet."""
         if orientation not in ORIENTATIONS:
             raise ValueError(f"orientation is one of {ORIENTATIONS}, not {orientation!r}")
-        running = self.stream
-        if running is not None and prompt.strip():
-            running.end()
-            self._manager.say(f"{self.name}: the running stream was replaced")
-        if self.is_open:
-            self.problem = ""
-            self.orientation = orientation
-        try:
-            self.request(
-                wire.Start, timeout=timeout, prompt=prompt, portrait=orientation == "portrait"
-            )
-        except KeyboardInterrupt:
-            self._call_off_start()
-            raise
-        stream = self.stream
-        if stream is None:
-            raise StreamError(self.problem or "the stream ended as it began")
-        return stream
-
-    def _call_off_start(self) -> None:
-        """An interrupted cell has no stream: end what the sidecar may have started by now."""
-        if self.link.usable:
-            self.link.post(lambda n: wire.End(id=n, connection=self.name, timeout=END_SECONDS))
+        return Beginning(self, prompt, orientation, timeout)
 
     def disconnect(self) -> None:
         """End what runs and free the streamer; safe to call again."""
@@ -136,8 +133,16 @@ class Connection:
         """Whether it can be used."""
         return self.status == "connected" and self.link.usable
 
-    def request(self, kind: type[Any], *, timeout: float, **fields: Any) -> wire.Answer:
+    def request(
+        self, kind: type[Any], *, timeout: float, grace: float = GRACE, **fields: Any
+    ) -> wire.Answer:
         """Ask the sidecar something about this connection; see `SidecarLink.ask`."""
+        waiter = self.post(kind, timeout=timeout, **fields)
+        return self.link.collect(waiter, timeout + grace)
+
+    def post(self, kind: type[Any], *, timeout: float, **fields: Any) -> Waiter[wire.Answer]:
+        """Ask the sidecar something without waiting for its answer; see `SidecarLink.post`."""
+        self.link.check_process()
         if not self.is_open:
             raise NotConnectedError(f"the connection {self.name!r} is {self.status}")
 
@@ -145,7 +150,11 @@ class Connection:
             request: wire.Request = kind(id=number, connection=self.name, timeout=timeout, **fields)
             return request
 
-        return self.link.ask(make, timeout=timeout)
+        return self.link.post(make)
+
+    def say(self, text: str) -> None:
+        """Tell the user what a call did to this connection."""
+        self._manager.say(f"{self.name}: {text}")
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after every change, on the link's thread; return what stops it."""
@@ -274,3 +283,48 @@ class Connection:
     def __repr__(self) -> str:
         what = f", stream {self.stream.number}" if self.stream is not None else ""
         return f"<Connection {self.name!r} to the {self.target}: {self.status}{what}>"
+
+
+class Beginning:
+    """A stream on its way: make room, ask, wait; or call it off at any time after asking."""
+
+    def __init__(
+        self, connection: Connection, prompt: str, orientation: str, timeout: float
+    ) -> None:
+        self._connection = connection
+        self._prompt, self._orientation, self._timeout = prompt, orientation, timeout
+        self._waiter: Waiter[wire.Answer] | None = None
+
+    def make_room(self) -> None:
+        """End the stream that runs, so that a cell can be run again."""
+        running = self._connection.stream
+        if running is not None and self._prompt.strip():
+            running.end()
+            self._connection.say("the running stream was replaced")
+
+    def ask(self) -> None:
+        """Ask for the stream; does not wait."""
+        connection, portrait = self._connection, self._orientation == "portrait"
+        if connection.is_open:
+            connection.problem = ""
+            connection.orientation = self._orientation
+        self._waiter = connection.post(
+            wire.Start, timeout=self._timeout, prompt=self._prompt, portrait=portrait
+        )
+
+    def wait(self) -> Stream:
+        """Wait until its first picture is there; to be called once."""
+        assert self._waiter is not None
+        connection = self._connection
+        connection.link.collect(self._waiter, self._timeout + GRACE)
+        if connection.stream is None:
+            raise StreamError(connection.problem or "the stream ended as it began")
+        return connection.stream
+
+    def call_off(self) -> None:
+        """Whoever stops waiting has no stream: end what the sidecar may have started by now."""
+        connection = self._connection
+        if connection.link.usable:
+            connection.link.post(
+                lambda n: wire.End(id=n, connection=connection.name, timeout=END_SECONDS)
+            )

@@ -14,14 +14,13 @@ import socket
 import subprocess
 import sys
 import threading
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from odyssey_nb.config import VERSION, jupyter_server_pid
 from odyssey_nb.errors import AnswerTimeoutError, ForkedProcessError, LinkError, from_code
 from odyssey_nb.framing import FrameTooLargeError, Unframer, frame
+from odyssey_nb.kernel.logs import last_words, open_log
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
@@ -34,6 +33,38 @@ REAP_SECONDS = 10.0
 GRACE = 1.0  # seconds by which the kernel waits longer than it tells the sidecar to
 COMMANDS = 256  # commands that may wait to be written; more means that the sidecar hangs
 _CHUNK = 1 << 18
+
+T = TypeVar("T")
+
+
+class Waiter(Generic[T]):
+    """One answer, for whoever waits for it. The first that is given counts.
+
+    Made of a queue in C, because an interrupt in the middle of a `Future` or a `Queue` can leave
+    its lock taken, and with it the link.
+    """
+
+    def __init__(self) -> None:
+        self._box: queue.SimpleQueue[T | LinkError] = queue.SimpleQueue()
+
+    def give(self, answer: T | LinkError) -> None:
+        """Answer, or tell that no answer will come."""
+        self._box.put(answer)
+
+    def result(self, timeout: float) -> T:
+        """Wait for the answer; to be called once.
+
+        Raises:
+            TimeoutError: None came within `timeout` seconds.
+            LinkError: None will come.
+        """
+        try:
+            answer = self._box.get(timeout=max(0.0, timeout))
+        except queue.Empty:
+            raise TimeoutError from None
+        if isinstance(answer, LinkError):
+            raise answer
+        return answer
 
 
 class SidecarLink:
@@ -53,10 +84,10 @@ class SidecarLink:
         self._line = line
         self._on_event, self._on_picture, self._on_lost = on_event, on_picture, on_lost
         self._ids = itertools.count(1)
-        self._waiting: dict[int, Future[wire.Answer]] = {}
+        self._waiting: dict[int, Waiter[wire.Answer]] = {}
         self._lock = threading.Lock()
-        self._outbox: queue.Queue[bytes | None] = queue.Queue(COMMANDS)
-        self._greeted: Future[wire.Hello] = Future()
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._greeted: Waiter[wire.Hello] = Waiter()
         self.lost = threading.Event()
         self.left = False  # we let it go, so it cleans up after itself
         self._threads = [
@@ -78,67 +109,89 @@ class SidecarLink:
             LinkError: It did not start, or speaks another version.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, open_log("sidecar") as said:
             process = subprocess.Popen(
                 [sys.executable, "-m", "odyssey_nb.sidecar.process", str(theirs.fileno()),
                  str(os.getpid()), str(_living_server())],
                 pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said,
                 start_new_session=True, cwd="/",
             )  # fmt: skip
         link = cls(process, ours, on_event=on_event, on_picture=on_picture, on_lost=on_lost)
         try:
-            hello = link._greeted.result(START_SECONDS)
+            hello = link._greet()
             if hello.link != wire.LINK_VERSION:
                 raise LinkError(
                     f"the sidecar is of version {hello.version}, this kernel of {VERSION}",
                     hint="Restart the kernel, so that both are of the installed version.",
                 )
-        except BaseException as error:
+        except BaseException:
             link.close()
-            if isinstance(error, FutureTimeoutError):
-                raise LinkError("the sidecar did not start") from None
             raise
         link.tell(wire.Hello(link=wire.LINK_VERSION, version=VERSION, pid=os.getpid()))
         return link
+
+    def _greet(self) -> wire.Hello:
+        try:
+            return self._greeted.result(START_SECONDS)
+        except (TimeoutError, LinkError):
+            raise LinkError(
+                f"the sidecar did not start{last_words('sidecar')}",
+                hint="Restart the kernel; if it stays, install odyssey-nb again.",
+            ) from None
 
     @property
     def pid(self) -> int:
         """The sidecar's process id."""
         return self._process.pid
 
+    def check_process(self) -> None:
+        """Raise ForkedProcessError in a forked child, which may not use its parent's sidecar."""
+        if os.getpid() != self._owner:
+            raise ForkedProcessError("this connection belongs to the parent process")
+
     @property
     def usable(self) -> bool:
         """Whether the sidecar can still be asked."""
         return not self.lost.is_set() and os.getpid() == self._owner
 
-    def ask(self, make: Callable[[int], wire.Request], *, timeout: float) -> wire.Answer:
+    def ask(
+        self, make: Callable[[int], wire.Request], *, timeout: float, grace: float = GRACE
+    ) -> wire.Answer:
         """Send the request that `make` builds for an id, and return its answer.
 
         Interrupting the wait leaves the request running; the caller calls it off.
 
+        Args:
+            make: Builds the request.
+            timeout: How long the sidecar may take, in seconds.
+            grace: How much longer its answer may be under way.
+
         Raises:
             OdysseyNBError: What the sidecar says went wrong, as the class that it names.
-            AnswerTimeoutError: No answer within `timeout` seconds and a little.
+            AnswerTimeoutError: No answer within both.
             LinkError: The sidecar is gone.
         """
+        return self.collect(self.post(make), timeout + grace)
+
+    def collect(self, answer: Waiter[wire.Answer], timeout: float) -> wire.Answer:
+        """Wait for the answer to what was posted; raises what `ask` does."""
         if threading.current_thread() is self._threads[0]:
             raise LinkError(
                 "a listener may not wait for the sidecar", hint="Call it from a thread of your own."
             )
-        answer = self.post(make)
         try:
-            found = answer.result(timeout + GRACE)
-        except FutureTimeoutError:
+            found = answer.result(timeout)
+        except TimeoutError:
             raise AnswerTimeoutError(f"the sidecar did not answer within {timeout:g} s") from None
         if found.error:
             raise from_code(found.error, found.message, found.hint)
         return found
 
-    def post(self, make: Callable[[int], wire.Request]) -> Future[wire.Answer]:
-        """Send the request that `make` builds for an id; its answer comes into the future."""
+    def post(self, make: Callable[[int], wire.Request]) -> Waiter[wire.Answer]:
+        """Send the request that `make` builds for an id; its answer comes to the waiter."""
         request = next(self._ids)
-        answer: Future[wire.Answer] = Future()
+        answer: Waiter[wire.Answer] = Waiter()
         with self._lock:
             self._waiting[request] = answer
         try:
@@ -151,14 +204,12 @@ class SidecarLink:
 
     def tell(self, message: wire.FromKernel) -> None:
         """Send `message`, which has no answer."""
-        if os.getpid() != self._owner:
-            raise ForkedProcessError("this connection belongs to the parent process")
+        self.check_process()
         if self.lost.is_set():
             raise LinkError("the sidecar is gone")
-        try:
-            self._outbox.put_nowait(frame(wire.from_kernel.to_bytes(message)))
-        except queue.Full:
-            raise LinkError("the sidecar takes no more commands") from None
+        if self._outbox.qsize() >= COMMANDS:
+            raise LinkError("the sidecar takes no more commands")
+        self._outbox.put(frame(wire.from_kernel.to_bytes(message)))
 
     def close(self) -> None:
         """Let the sidecar go; it says goodbye to whatever it still holds."""
@@ -206,10 +257,10 @@ class SidecarLink:
                 case "answer":
                     with self._lock:
                         waiter = self._waiting.pop(message.id, None)
-                    if waiter is not None and not waiter.cancelled():
-                        waiter.set_result(message)
+                    if waiter is not None:
+                        waiter.give(message)
                 case "hello":
-                    self._greeted.set_result(message)
+                    self._greeted.give(message)
                 case _:
                     self._on_event(message)
         except Exception:  # a listener's fault must not stop the link
@@ -236,14 +287,11 @@ class SidecarLink:
         with suppress(queue.Empty):
             while True:
                 self._outbox.get_nowait()
-        with suppress(queue.Full):
-            self._outbox.put_nowait(None)
+        self._outbox.put(None)
         gone = LinkError("the sidecar is gone")
-        if not self._greeted.done():
-            self._greeted.set_exception(gone)
+        self._greeted.give(gone)
         for waiter in waiting:
-            if not waiter.done():
-                waiter.set_exception(gone)
+            waiter.give(gone)
         try:
             self._on_lost(self)
         except Exception:

@@ -7,9 +7,9 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from odyssey_nb.config import resolve_target
+from odyssey_nb.config import Target, resolve_target
 from odyssey_nb.errors import (
     AnswerTimeoutError,
     ConnectionLostError,
@@ -24,12 +24,10 @@ from odyssey_nb.kernel.local_service import ensure_local_service
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.wire import link as wire
 
-if TYPE_CHECKING:
-    from odyssey_nb.config import Target
-
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 45.0
+CONNECT_GRACE = 6.0  # what a sidecar may need to take back a connection that did not come up
 DISCONNECT_SECONDS = 5.0
 RELEASE_SECONDS = 5.0
 
@@ -65,12 +63,16 @@ class SessionList(list[SessionRow]):
 
 
 class ConnectionManager:
-    """Connections by name. Opening and ending take turns; requests on open connections do not."""
+    """Connections by name.
+
+    Opening and ending the same one take turns; other names, and requests on open connections, do
+    not wait for them.
+    """
 
     def __init__(self) -> None:
         self._connections: dict[str, Connection] = {}
         self._targets: dict[str, Target] = {}
-        self._turn = threading.RLock()
+        self._turns: dict[str, threading.RLock] = {}
         self._book = threading.Lock()
         self._starting_sidecar = threading.Lock()
         self._releasing: threading.Thread | None = None
@@ -98,10 +100,10 @@ class ConnectionManager:
     def _connect(self, name: str, target: Target, timeout: float) -> Connection:
         if self._releasing is not None:
             self._releasing.join(RELEASE_SECONDS)  # what a lost sidecar held would be in the way
-        with self._turn:
+        with self._turn(name):
             existing = self._connections.get(name)
             if existing is not None:
-                if existing.is_open and existing.target == target.name:
+                if existing.is_open and _same(self._targets[name], target):
                     existing.opened_by_this_call = False
                     self.say(f"{name}: reused the open connection to the {target.name}")
                     return existing
@@ -122,7 +124,8 @@ class ConnectionManager:
             url, key = ensure_local_service(self.say)
         link = self._sidecar()
         lease = leases.Lease.take(name, url, link.pid)
-        connection = Connection(self, link, lease, name=name, target=target.name, access=(url, key))
+        access = Target(url=url, api_key=key)
+        connection = Connection(self, link, lease, name=name, target=target.name, access=access)
         try:
             self._connections[name], self._targets[name] = connection, target
             if name in self.players:
@@ -137,6 +140,7 @@ class ConnectionManager:
                     lease=str(lease.path),
                 ),
                 timeout=timeout,
+                grace=CONNECT_GRACE,
             )
         except BaseException:
             # An interrupted cell owns nothing: whatever the sidecar has opened by now goes again.
@@ -170,18 +174,34 @@ class ConnectionManager:
         connection = self._connections.get(name)
         return connection if connection is not None and connection.is_open else None
 
+    def names(self) -> list[str]:
+        """Return the names of all connections, also of those that are being opened or closed."""
+        return list(self._connections)
+
     def all(self) -> list[Connection]:
         """Return the open connections."""
         return [each for each in list(self._connections.values()) if each.is_open]
 
     def disconnect(self, name: str, *, only: Connection | None = None) -> bool:
-        """End the connection called `name`, if it is `only`; return whether there was one."""
-        with self._turn:
+        """End the connection called `name`, if it is `only`; return whether there was one.
+
+        One that is still being opened is called off, so that its opener fails at once and this call
+        need not wait for a streamer that nobody wants any more.
+        """
+        opening = self._connections.get(name)
+        if opening is not None and not opening.is_open and only in (None, opening):
+            with suppress(LinkError):
+                opening.link.post(lambda n: wire.Disconnect(id=n, connection=name))
+        with self._turn(name):
             connection = self._connections.get(name)
             if connection is None or (only is not None and connection is not only):
                 return False
             self._disconnect(connection)
             return True
+
+    def _turn(self, name: str) -> threading.RLock:
+        with self._book:
+            return self._turns.setdefault(name, threading.RLock())
 
     def _disconnect(self, connection: Connection) -> None:
         # Interrupted before it is posted, the connection stays known and can be ended later.
@@ -287,18 +307,23 @@ class ConnectionManager:
             connection.close_lease()
 
     def _release_from_outside(self, connection: Connection) -> None:
-        url, key = connection.access
+        access = connection.access
 
         def make(number: int) -> wire.Request:
             return wire.Release(
                 id=number,
-                url=url,
-                api_key=key,
+                url=access.url or "",
+                api_key=access.api_key or "",
                 session_id=connection.session_id,
                 signaling_url=connection.signaling_url,
             )
 
         self._sidecar().ask(make, timeout=RELEASE_SECONDS)
+
+
+def _same(one: Target, other: Target) -> bool:
+    # By value: after a reload the two may be of different classes.
+    return (one.url, one.api_key) == (other.url, other.api_key)
 
 
 def get_manager() -> ConnectionManager:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import AnswerTimeoutError, NoStreamError, NotConnectedError
 from odyssey_nb.kernel.aio import Aio
+from odyssey_nb.kernel.link import GRACE
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Stream:
             answer = self.connection.request(
                 wire.Fetch,
                 timeout=timeout if first else 0,
+                grace=GRACE if first else max(GRACE, timeout),
                 stream=self.number,
                 after=self._decoded,
             )
@@ -122,7 +124,9 @@ class Stream:
         if not seconds > 0:
             raise ValueError(f"seconds must be positive, not {seconds!r}")
         self._check()
-        answer = self.connection.request(wire.Fetch, timeout=1, seconds=float(seconds))
+        answer = self.connection.request(
+            wire.Fetch, timeout=0, grace=FRAME_SECONDS, seconds=float(seconds)
+        )
         return Clip([each for each in answer.pictures if each.stream == self.number])
 
     def end(self) -> None:
@@ -141,6 +145,7 @@ class Stream:
         return f"<Stream {self.number} of {self.connection.name!r}, {state}: {self.prompt!r}>"
 
     def _check(self) -> None:
+        self.connection.link.check_process()
         if not self.connection.is_open:
             raise NotConnectedError(f"the connection {self.connection.name!r} is closed")
         if not self.active:

@@ -24,19 +24,36 @@ END_SECONDS = 5.0
 
 
 class Subscription:
-    """The kernel's wish for pictures. Without credit they are dropped, up to the next keyframe."""
+    """The kernel's wish for pictures. Without credit they are dropped, up to the next keyframe.
 
-    def __init__(self, credit: int, send: Callable[[Picture], None]) -> None:
+    The kernel cannot see what never reached it, so the keyframe is asked for here, as soon as there
+    is room for it; no service owes one unasked.
+    """
+
+    def __init__(
+        self, credit: int, send: Callable[[Picture], None], want_keyframe: Callable[[], None]
+    ) -> None:
         self.credit = self.most = credit
         self.dropped = 0  # pictures
         self._send = send
+        self._want_keyframe = want_keyframe
         self._waiting = True
+
+    def begin(self, tail: list[Picture]) -> None:
+        """Send the pictures since the newest keyframe; more than there is room for are left out."""
+        if len(tail) > self.credit:
+            self._want_keyframe()
+            return
+        for picture in tail:
+            self.offer(picture)
 
     def offer(self, picture: Picture) -> None:
         """Send `picture` if the kernel has room for it and can decode it."""
         if self.credit <= 0 or (self._waiting and not picture.key):
             self._waiting = True
             self.dropped += 1
+            if self.credit > 0:
+                self._want_keyframe()
             return
         self._waiting = False
         self.credit -= 1
@@ -171,9 +188,8 @@ class HeldConnection:
 
     def subscribe(self, credit: int) -> None:
         """Send pictures from the newest keyframe on."""
-        self._subscription = Subscription(credit, self._tell)
-        for picture in self._ring.tail():
-            self._subscription.offer(picture)
+        self._subscription = Subscription(credit, self._tell, self.want_keyframe)
+        self._subscription.begin(self._ring.tail())
 
     def unsubscribe(self) -> None:
         """Send no more pictures."""

@@ -18,6 +18,8 @@ from contextlib import suppress
 from odyssey_nb.sidecar.link import Link
 from odyssey_nb.sidecar.watch import kernel_is_over
 
+log = logging.getLogger(__name__)
+
 IDLE_SECONDS = 60.0  # without a connection, before the process ends
 GOODBYE_SECONDS = 2.5  # for all goodbyes together; a slot is free after the first tenth of it
 
@@ -54,10 +56,15 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # only the kernel's end is ours
     logging.basicConfig(level=logging.WARNING)
     fd, kernel, server = (int(text) for text in sys.argv[1:4])
+    status = 1
     try:
         asyncio.new_event_loop().run_until_complete(_main(fd, kernel, server or None))
+        status = 0
+    except Exception:
+        log.exception("the sidecar failed")
     finally:
-        os._exit(0)  # whatever a library left running must not keep the process
+        sys.stderr.flush()
+        os._exit(status)  # whatever a library left running must not keep the process
 
 
 if __name__ == "__main__":

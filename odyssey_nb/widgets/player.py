@@ -78,6 +78,12 @@ class Player(anywidget.AnyWidget):
         self._follow()
         self._resume()
 
+    def statistics(self) -> dict[str, int]:
+        """Return counts: views on screen, pictures sent to them, and how often sending stopped."""
+        with self._flow:
+            window = self._window
+            return {"views": window.views, "sent": window.sent, "stalls": window.stalls}
+
     def _follow(self) -> None:
         """Copy what changed into traits; called on the link's thread."""
         connection = self._connection
@@ -113,20 +119,19 @@ class Player(anywidget.AnyWidget):
     def _pause(self) -> None:
         with self._flow:
             stop, self._stop_view = self._stop_view, None
-        if stop is not None:
-            stop()
+            if stop is not None:
+                stop()
 
     def _show(self, picture: Picture) -> None:
         """Pass an encoded picture on to the views; called on the link's thread."""
         with self._flow:
             # Every connection counts its streams from 1, and a view must tell them apart.
             stream = self._bound * STREAMS + picture.stream
-            admitted = self._window.admit(stream, picture.seq, time.monotonic())
-            stalled = self._window.stalled
-        if not admitted:
-            if stalled:
-                self._pause()
-            return
+            if not self._window.admit(stream, picture.seq, time.monotonic()):
+                if self._window.stalled:
+                    # Under the lock: an acknowledgement that comes now finds it paused and resumes.
+                    self._pause()
+                return
         header = {
             "type": "picture",
             "stream": stream,
@@ -166,9 +171,8 @@ class Player(anywidget.AnyWidget):
             # a Run All, because it was sent before the front end had a subshell for it.
             self._view_changed(view, visible=True)
         with self._flow:
-            again = self._window.acknowledge(stream, seq, time.monotonic())
-        if again:
-            self._resume()
+            self._window.acknowledge(stream, seq, time.monotonic())
+        self._resume()
 
     def _view_changed(self, view: str, *, visible: bool) -> None:
         with self._flow:
@@ -215,9 +219,13 @@ class Player(anywidget.AnyWidget):
 
 
 def player_of(stream: Stream) -> Player:
-    """Return the one Player of the stream's connection name, shown any number of times."""
-    connection = stream.connection
-    players = get_manager().players
+    """Return the one Player of the stream's connection name, shown any number of times.
+
+    An old stream shows what runs under that name now, if anything does.
+    """
+    manager = get_manager()
+    connection = manager.get(stream.connection.name) or stream.connection
+    players = manager.players
     player = players.get(connection.name)
     if player is None or player.comm is None:
         player = players[connection.name] = Player(connection.name)

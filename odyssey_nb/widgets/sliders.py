@@ -67,7 +67,11 @@ class Sliders(w.VBox):
     """
 
     def __init__(self, template: str, *, on: str = "default", **values: Any) -> None:
-        names = [name for _, name, _, _ in string.Formatter().parse(template) if name]
+        self._parts = list(string.Formatter().parse(template))
+        names = [name for _, name, _, _ in self._parts if name is not None]
+        for name in names:
+            if not name.isidentifier():
+                raise ValueError(f"{{{name}}} is not a name: write {{weather}}, for example")
         unknown, missing = set(values) - set(names), [n for n in names if n not in values]
         if missing:
             raise ValueError(f"no values for {', '.join(missing)}: write {missing[0]}=[…]")
@@ -81,15 +85,20 @@ class Sliders(w.VBox):
         for each in self._controls.values():
             each.observe(self._changed, "value")
             answer_while_busy(each)
+        assert self.prompt is not None  # a format that does not fit its control says so here
         super().__init__([*self._controls.values(), self._line])
         self._say("not sent yet; move a control")
 
     @property
     def prompt(self) -> str:
         """The prompt as the controls stand."""
-        return self.template.format(
-            **{name: wording(name, each.value) for name, each in self._controls.items()}
-        )
+        said = []
+        for text, name, form, _ in self._parts:
+            said.append(text)
+            if name is not None:
+                value = self._controls[name].value
+                said.append(format(value, form) if form else wording(name, value))
+        return "".join(said)
 
     def set(self, **values: Any) -> None:
         """Move controls from code: ``sliders.set(weather="foggy")``."""
@@ -106,7 +115,7 @@ class Sliders(w.VBox):
             connection = get_manager()[self._on]
             stream = connection.stream
             if stream is None:
-                stream = connection.start(prompt)
+                stream = connection.start(prompt, orientation=connection.orientation)
                 self._say(f"started: {stream.prompt}")
             else:
                 self._say(f"applied: {stream.interact(prompt)}")

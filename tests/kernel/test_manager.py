@@ -7,7 +7,9 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,35 @@ def test_reuse_names_and_with_blocks(connect: Connect, service: Service) -> None
     assert service.held == 1
 
 
+@pytest.mark.parametrize("name", ["second", None])
+def test_a_connection_that_waits_can_be_called_off(serve, name: str | None) -> None:
+    """Nobody need wait for a streamer that he no longer wants; the one who connects is told."""
+    service = serve("--streamers", "1")
+    access = {"url": service.url, "api_key": service.api_key}
+    first = ody.connect("first", **access)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ody.connect, "second", **access)
+        manager = runtime().manager
+        wait_until(lambda: "second" in manager.names(), what="a second connection")
+        began = time.monotonic()
+        ody.disconnect(name)
+        assert time.monotonic() - began < 5
+        with pytest.raises(errors.ConnectionLostError, match="called off"):
+            waiting.result(5)
+    assert first.is_open is (name is not None)
+    ody.disconnect()
+    assert service.held == 0
+
+
+def test_a_lost_connection_is_opened_to_where_it_went(connect: Connect, service: Service) -> None:
+    """Starting again after a connection has gone does not go to another service."""
+    connect()
+    ody.disconnect()
+    stream = ody.start("a forest")
+    assert stream.connection.target == service.url
+    assert service.held == 1
+
+
 def test_every_waiter_is_told_when_the_service_dies(connect: Connect, service: Service) -> None:
     """A lost connection closes itself, says why, and leaves no lease."""
     conn = connect()
@@ -125,6 +156,45 @@ def test_awaitable_twins(connect: Connect) -> None:
 
     assert asyncio.run(steer()) == ["fog", "rain"]
     assert "start" in dir(conn.aio)
+
+
+def test_a_cancelled_start_leaves_no_stream(connect: Connect, service: Service) -> None:
+    """Whoever stops waiting for a stream has none, and may start another."""
+    conn = connect()
+
+    async def give_up(after: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(after):
+                await conn.aio.start("a forest")
+
+    for after in (0, 0.001, 0.01, 0.03, 0.1):
+        asyncio.run(give_up(after))
+        assert conn.start("a sea").active
+    assert [each["prompt"] for each in service.sessions()] == ["a sea"]
+
+
+def test_another_key_is_another_connection(connect: Connect, serve) -> None:
+    """Hours must not land on the account of a key that the caller has just replaced."""
+    both = serve("--api-key", "ody_another_key")
+    first = ody.connect(url=both.url, api_key=both.api_key)
+    second = ody.connect(url=both.url, api_key="ody_another_key")
+    assert second is not first
+    assert not first.is_open
+    assert both.sessions(both.api_key) == []
+    assert len(both.sessions("ody_another_key")) == 1
+    assert "ody_another_key" not in repr(vars(second))
+
+
+def test_a_sidecar_that_cannot_start_says_why(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error carries the process's own last words, and nothing is left behind."""
+    (tmp_path / "aiortc.py").write_text("raise ImportError('libsrtp is missing')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(errors.LinkError, match="libsrtp is missing"):
+        ody.connect(url=service.url, api_key=service.api_key)
+    assert service.held == 0
+    assert not ody.status()
 
 
 def test_threads_may_call_at_once(connect: Connect, service: Service) -> None:
@@ -200,15 +270,23 @@ def test_a_hanging_sidecar_is_given_up(connect: Connect) -> None:
 
 
 def test_a_forked_child_leaves_the_lease_alone(connect: Connect) -> None:
-    """A child that leaves its parent's block removes neither lease nor connection."""
+    """A child that leaves its parent's block takes neither lease nor connection, and is told so."""
     conn = connect()
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
             conn.close_lease()
             conn.disconnect()
+            try:
+                conn.start("a forest")
+            except errors.OdysseyNBError as error:
+                os.write(writing, error.one_line().encode())
         os._exit(0)
     os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        assert "belongs to the parent process" in said.read()
     assert conn.lease_path.exists()
     assert conn.start("a forest").active
 

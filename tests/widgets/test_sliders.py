@@ -46,6 +46,23 @@ def test_the_template_speaks(stream) -> None:
     assert all(each.description for each in controls.children[:-1]), "every control has a label"
 
 
+def test_numbers_may_have_a_format(machine) -> None:
+    """A format acts on the control's number, as in a Python string."""
+    controls = ody.sliders("wind {speed:.1f} of 10, {{gusts}}", speed=(0.0, 10.0))
+    assert controls.prompt == "wind 0.0 of 10, {gusts}"
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [("a {} forest", "is not a name"), ("a {x.y} forest", "is not a name"),
+     ("a {x:.1f} forest", "Unknown format code")],
+)  # fmt: skip
+def test_a_template_that_cannot_speak_is_refused_at_once(machine, template, says) -> None:
+    """A mistake in the braces is told where it is written, not when a control moves."""
+    with pytest.raises(ValueError, match=says):
+        ody.sliders(template, x=["misty", "sunny"])
+
+
 def test_moving_a_control_steers_the_stream(stream) -> None:
     """The world follows, and the applied prompt is shown."""
     controls = ody.sliders("a {weather} forest", weather=["sunny", "foggy"])

@@ -30,7 +30,7 @@ const QUIET_AFTER = 3000;
 const KEYFRAME_EVERY = 1000;
 const KEYFRAME_PATIENCE = 300; // coming into view brings a keyframe unasked
 /** @type {Record<Verb, number>} */
-const DEADLINES = { start: 35_000, interact: 10_000, end: 10_000, disconnect: 10_000 };
+const DEADLINES = { start: 80_000, interact: 10_000, end: 10_000, disconnect: 10_000 };
 
 const QUIET = "no picture for 3 s; the kernel or the service may be gone";
 const KERNEL_GONE = "the kernel restarted or is gone; run the cell again to connect";
@@ -274,6 +274,7 @@ function render({ model, el }) {
       tell({ type: "ack", view, stream: screen.stream, ...screen.acknowledge() });
     }
     const silent = watching && now - quietSince > QUIET_AFTER;
+    if (silent && screen.able && keyframes.allows(now)) tell({ type: "need_keyframe", view });
     if (silent !== quiet) {
       quiet = silent;
       update();
