@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SEND_SECONDS = 5.0  # longest that a client may take to accept a message
 STREAM_END_SECONDS = 1.0  # longest wait for a stream to end before its session does
+GOODBYE_SECONDS = 0.5  # what a client that was told why gets to close by itself
 MIN_IDLE_SWEEP = 0.1
 MOST_EARLY = 16  # messages kept for a streamer that is still getting warm
 
@@ -51,6 +52,8 @@ class Conversation:
         self._unsent: list[FromServer] = []
         self._early: list[FromControl] = []
         self._stream_over = asyncio.Event()
+        self._gone = asyncio.Event()  # set while a socket was there and is not
+        self._told = False  # that the session is over
 
     async def relay(self, negotiate: Negotiate) -> None:
         """Carry what the streamer says, for the whole session; owned by the switchboard."""
@@ -97,6 +100,7 @@ class Conversation:
     async def attend(self, socket: WebSocket) -> None:
         """Serve `socket` until it closes or a newer one takes over."""
         older, self._socket = self._socket, socket
+        self._gone.clear()
         if older is not None:
             await _close(older, CloseCode.REPLACED, "replaced by a newer socket")
         unsent, self._unsent = self._unsent, []
@@ -106,6 +110,7 @@ class Conversation:
         if self._socket is not socket:
             return
         self._socket = None
+        self._gone.set()
         if code == CloseCode.NORMAL:
             self._table.end(self.session.id, LEFT)
         else:
@@ -140,6 +145,8 @@ class Conversation:
             self._early.append(message)
 
     async def _tell(self, message: FromServer) -> None:
+        if self._told:
+            return
         if self._socket is None:
             self._unsent.append(message)  # at most an offer and its candidates
             return
@@ -155,15 +162,18 @@ class Conversation:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STREAM_END_SECONDS):
                     await self._stream_over.wait()
+        if ending.told and self._socket is not None:
+            await self._tell(SignalingProblem(reason=ending.told))
+            self._told = True
+            # The JavaScript SDK closes when it is told. Closed by us meanwhile, it would report a
+            # second fatal error, and tear down the connection that an application makes on the
+            # first.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await self._gone.wait()
         socket, self._socket = self._socket, None
-        if socket is None:
-            return
-        if ending.told:
-            text = from_server.to_json(SignalingProblem(reason=ending.told))
-            with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError, OSError):
-                async with asyncio.timeout(SEND_SECONDS):
-                    await socket.send_text(text)
-        await _close(socket, ending.code, ending.reason)
+        if socket is not None:
+            await _close(socket, ending.code, ending.reason)
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

@@ -166,6 +166,15 @@ async def test_lost_peer(hasty: Service) -> None:
     await freed(hasty)
 
 
+async def test_client_that_closes_when_told(hasty: Service) -> None:
+    """A client that closes by itself when it is told why is not closed with another code."""
+    async with RawClient.open(hasty.url, API_KEY) as client:
+        await client.told("error")
+        await client.disconnect()
+        assert client.socket.close_code == 1000
+    await freed(hasty)
+
+
 async def test_reservation_clock(hasty: Service) -> None:
     """A session whose socket is never opened is dropped, and its token with it."""
     async with aiohttp.ClientSession() as http:
