@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-pytest_plugins = ["tests.plugins.skips"]
+pytest_plugins = ["tests.plugins.skips", "tests.plugins.chromium"]
 
 API_KEY = "ody_test_key_of_the_tests"
 
