@@ -51,7 +51,7 @@ test-js: $(JS) ## check the widgets' JavaScript without a browser
 	@cd tests/js && node --test
 
 .PHONY: test-newest
-test-newest: .venv-newest/.ready ## run the tests on the newest versions, browsers included
+test-newest: .venv-newest/.ready $(JS) ## run the tests on the newest versions, browsers included
 	@.ci/setup chromium
 	$(call step,pytest on the newest versions)
 	@$(NEWEST)/pytest $(SHARED)
@@ -72,7 +72,7 @@ bench: .venv-newest/.ready ## measure and print
 	@$(NEWEST)/pytest -m benchmark --capture=no
 
 .PHONY: coverage
-coverage: .venv-newest/.ready ## run the tests on the newest versions and show what they miss
+coverage: .venv-newest/.ready $(JS) ## run the tests on the newest versions and show what they miss
 	@.ci/setup chromium
 	@$(NEWEST)/pytest --cov
 
