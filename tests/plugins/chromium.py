@@ -17,6 +17,7 @@ FLAGS = [
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",  # nothing is announced to other machines
     "--disable-sync",
     "--no-first-run",
 ]
