@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-RATE = 20  # pictures per second, where there is only one to tell by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,36 +51,19 @@ class Clip:
         Raises:
             ValueError: The clip is empty, or `path` does not end in ``.mp4``.
         """
-        import av
-
         from odyssey_nb.media.h264 import CLOCK_RATE
+        from odyssey_nb.media.video import VideoWriter
 
         path = Path(path)
         if path.suffix.lower() != ".mp4":
             raise ValueError(f"a clip is saved as .mp4, not {path.suffix or 'without a suffix'!r}")
         if not self._pictures:
             raise ValueError("the clip is empty; wait until pictures have come")
-        first = io.BytesIO(self._pictures[0].data)
-        with (
-            av.open(first, format="h264") as source,
-            av.open(str(path), "w", options={"movflags": "+faststart"}) as file,
-        ):
-            # A template, because add_stream would write a header of an encoder of its own, which
-            # players that take the parameter sets from the header cannot decode with.
-            stream = file.add_stream_from_template(source.streams.video[0])
-            stream.time_base = Fraction(1, CLOCK_RATE)
-            times = self.times
-            shown = [round((each - times[0]) * CLOCK_RATE) for each in times]
-            # The last is shown as long as the one before it; without a duration players skip it.
-            shown.append(2 * shown[-1] - shown[-2] if len(shown) > 1 else CLOCK_RATE // RATE)
-            for picture, (begin, end) in zip(self._pictures, pairwise(shown), strict=True):
-                packet = av.Packet(picture.data)
-                packet.stream = stream
-                packet.time_base = Fraction(1, CLOCK_RATE)
-                packet.pts = packet.dts = begin
-                packet.duration = end - begin
-                packet.is_keyframe = picture.key
-                file.mux(packet)
+        began = self.times[0]
+        with VideoWriter.open(path, self._pictures[0].data) as video:
+            for picture in self._pictures:
+                ticks = round((picture.time - began) * CLOCK_RATE)
+                video.write(picture.data, ticks, key=picture.key)
         return path
 
     def __repr__(self) -> str:
