@@ -60,9 +60,11 @@ class Crew:
         return task
 
     async def settle(self, seconds: float) -> None:
-        """Give everything `seconds` to end by itself, then close."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        """Give everything, and what it starts meanwhile, `seconds` to end by itself; then close."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while self._tasks and clock() < deadline:
+            await asyncio.wait(self._tasks, timeout=deadline - clock())
         await self.close()
 
     async def close(self) -> None:

@@ -1,0 +1,136 @@
+"""The service's tables: SQLite beside its media by default, any other database by URL.
+
+Calls block, if only for a fraction of a millisecond; the event loop makes them with `to_thread`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine, event, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from odyssey_nb.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+SCHEMA = 1
+BUSY_SECONDS = 30  # how long SQLite waits for another writer
+
+
+class Base(DeclarativeBase):
+    """The tables."""
+
+
+class SchemaRow(Base):
+    """Which version of the tables a database has; one row."""
+
+    __tablename__ = "schema_version"
+
+    version: Mapped[int] = mapped_column(primary_key=True)
+
+
+class StreamRow(Base):
+    """A stream that was run; times in seconds since the epoch, sizes in pixels.
+
+    `state` is ``writing`` while it runs, ``ready`` once its recording is whole, ``lost`` when there
+    is none.
+    """
+
+    __tablename__ = "streams"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(index=True)
+    session_id: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    started: Mapped[float] = mapped_column(index=True)
+    ended: Mapped[float | None]
+    reason: Mapped[str | None]
+    frame_count: Mapped[int | None]
+    duration: Mapped[float | None]
+    size: Mapped[int] = mapped_column(default=0)  # bytes of its files
+    state: Mapped[str] = mapped_column(default="writing")
+
+
+class Database:
+    """An open database. Each `begin` is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str) -> Iterator[Database]:
+        """Open the database at a SQLAlchemy URL, and make the tables that it lacks.
+
+        Raises:
+            SettingError: It cannot be opened, or a newer version of this package made it.
+        """
+        try:
+            engine = create_engine(url)
+        except (SQLAlchemyError, ImportError) as error:
+            raise SettingError("the database URL makes no sense", hint=str(error)) from error
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _prepare)
+            event.listen(engine, "begin", _begin)
+        try:
+            database = cls(engine)
+            database._check_schema()
+            yield database
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Run a transaction: committed at the end of the block, rolled back if it fails."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def _check_schema(self) -> None:
+        try:
+            Base.metadata.create_all(self._engine)
+            with self.begin() as session:
+                found = session.scalars(select(SchemaRow.version)).all()
+                if not found:
+                    session.add(SchemaRow(version=SCHEMA))
+        except SQLAlchemyError as error:
+            raise SettingError(
+                "the database cannot be opened", hint="Check --data-dir and --database."
+            ) from error
+        if found and max(found) > SCHEMA:
+            raise SettingError(
+                f"the database has schema {max(found)}, this version knows {SCHEMA}",
+                hint="Upgrade odyssey-nb, or choose another --data-dir.",
+            )
+
+
+def sqlite_url(directory: Path) -> str:
+    """Return the URL of the database that a data directory holds."""
+    return f"sqlite:///{directory / 'service.db'}"
+
+
+def _prepare(connection: DBAPIConnection, _record: object) -> None:
+    """Several readers and one writer, safe against a killed process, and no surprise BEGINs."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and then writes could otherwise find the lock taken half-way.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
