@@ -12,7 +12,7 @@ from odyssey_nb import verbs
 from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.errors import OdysseyNBError
 
-_VERBS = ("sessions",)  # verbs of the table that make sense without a kernel
+_VERBS = ("sessions", "recordings")  # verbs of the table that make sense without a kernel
 
 
 def main() -> None:
@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in _VERBS:
         verb = verbs.find(name)
         command = commands.add_parser(name, help=verb.help)
+        for option in verb.options:
+            command.add_argument(*option.flags, help=option.help, **option.more)
         command.set_defaults(run=lambda args, verb=verb: print(verb.run(args)))
     return parser
 
@@ -52,6 +54,7 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--port", type=int, default=8707, help="port; 0 takes any (default %(default)s)")
     add("--data-dir", type=Path, default=default_data_dir(), help="keys and media")
+    add("--database", default="", metavar="URL", help="default: SQLite in the data directory")
     add("--api-key", action="append", default=[], metavar="KEY", help="accept this key too")
     add("--streamers", type=int, default=5, help="sessions at a time (default %(default)s)")
     add("--world", default="landscape", help="what streamers paint (default %(default)s)")
@@ -69,6 +72,7 @@ def _serve(args: argparse.Namespace) -> None:
             host=args.host,
             port=args.port,
             data_dir=args.data_dir,
+            database=args.database,
             api_keys=tuple(args.api_key),
             streamers=args.streamers,
             world=args.world,

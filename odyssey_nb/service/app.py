@@ -23,11 +23,15 @@ from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.discovery import ServiceAddress, publish, withdraw
 from odyssey_nb.errors import SettingError
 from odyssey_nb.service.control import Desk, router
+from odyssey_nb.service.database import Database, sqlite_url
+from odyssey_nb.service.directory import owned
 from odyssey_nb.service.keys import KeyRing, write_private
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.pool import StreamerPool
+from odyssey_nb.service.recordings import Recordings
 from odyssey_nb.service.sessions import SHUTDOWN, SessionTable
 from odyssey_nb.service.signaling import Switchboard, keep_sweeping
+from odyssey_nb.service.storage import Storage
 from odyssey_nb.service.stun import stun_responder
 from odyssey_nb.service.worlds.base import find_world
 from odyssey_nb.wire.codec import encode_body
@@ -56,25 +60,33 @@ class ServiceOptions:
     limits: Limits = field(default_factory=Limits)
     ready_file: Path | None = None
     stop_when_unused: float = 0
+    database: str = ""  # a SQLAlchemy URL; empty for SQLite in the data directory
 
 
 def create_app(
-    options: ServiceOptions, *, secret: str = "", clock: Callable[[], float] = time.monotonic
+    options: ServiceOptions,
+    database: Database,
+    *,
+    secret: str = "",
+    clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Return the application; it has its own streamers while it runs."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         crew = Crew()
+        keys = KeyRing(options.data_dir)
+        storage = Storage(options.data_dir / "media", keys.secret)
+        recordings = Recordings(database, storage, options.limits)
+        await recordings.recover()
         async with stun_responder(options.host) as stun_port, StreamerPool.open() as pool:
-            switchboard = Switchboard(crew, pool)
+            switchboard = Switchboard(crew, pool, recordings)
             table = SessionTable(
                 options.limits,
                 streamers=options.streamers,
                 clock=clock,
                 on_end=switchboard.end,
             )
-            keys = KeyRing(options.data_dir)
             keys.local_key()
             for key in options.api_keys:
                 keys.add(key)
@@ -83,6 +95,7 @@ def create_app(
                 options.limits,
                 table,
                 switchboard,
+                recordings,
                 options.world,
                 stun_port,
                 secret,
@@ -112,7 +125,8 @@ def serve(options: ServiceOptions) -> None:
     """Serve until a signal, or until unused for long enough.
 
     Raises:
-        SettingError: The address is taken or cannot be used.
+        SettingError: The address is taken or cannot be used, the data directory belongs to another
+            service, or the database cannot be opened.
         UnknownWorldError: There is no such world.
     """
     find_world(options.world)
@@ -127,13 +141,15 @@ def serve(options: ServiceOptions) -> None:
             f"cannot listen on {options.host}:{options.port} ({why})",
             hint="Choose another --port; 0 takes any free one.",
         ) from error
-    with listener:
-        asyncio.run(_serve(options, listener))
+    url = options.database or sqlite_url(options.data_dir)
+    os.umask(0o077)  # whatever this process and its children write is for this user alone
+    with listener, owned(options.data_dir), Database.open(url) as database:
+        asyncio.run(_serve(options, listener, database))
 
 
-async def _serve(options: ServiceOptions, listener: socket.socket) -> None:
+async def _serve(options: ServiceOptions, listener: socket.socket, database: Database) -> None:
     secret = secrets.token_hex(16)
-    app = create_app(options, secret=secret)
+    app = create_app(options, database, secret=secret)
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 
 from odyssey_nb.config import VERSION
 from odyssey_nb.discovery import proof
+from odyssey_nb.service.recordings import FILES
 from odyssey_nb.service.sessions import NoFreeStreamerError, TooManySessionsError
 from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_body
 from odyssey_nb.wire.control import (
@@ -28,11 +30,13 @@ from odyssey_nb.wire.control import (
     SessionTokenRequest,
     UsageProblem,
 )
+from odyssey_nb.wire.recordings import Recording, RecordingInfo, RecordingPage
 from odyssey_nb.wire.streamer import Negotiate
 
 if TYPE_CHECKING:
     from odyssey_nb.service.keys import KeyRing
     from odyssey_nb.service.limits import Limits
+    from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.service.sessions import Session, SessionTable
     from odyssey_nb.service.signaling import Switchboard
 
@@ -42,6 +46,8 @@ API, SIGNALING = "api", "signaling"  # audiences of our tokens
 ACCESS_SECONDS = 3600.0
 TOKEN_SECONDS = 600.0
 REGION = "local"
+MOST_LISTED = 100  # recordings in one answer (protocol section 2.8)
+MEDIA_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".jsonl": "application/jsonl"}
 
 router = APIRouter()
 
@@ -54,6 +60,7 @@ class Desk:
     limits: Limits
     table: SessionTable
     switchboard: Switchboard
+    recordings: Recordings
     world: str
     stun_port: int
     secret: str  # by which this service proves who it is, to those who know it too
@@ -163,6 +170,72 @@ async def list_sessions(request: Request) -> Response:
     return _json(Sessions(sessions=[table.describe(session) for session in mine]))
 
 
+@router.get("/stream-recordings")
+async def list_recordings(request: Request, limit: int = 50, offset: int = 0) -> Response:
+    """List the caller's recordings, newest first."""
+    account = _account(request)
+    if not (1 <= limit <= MOST_LISTED and offset >= 0):
+        raise HTTPException(422, f"limit is 1 to {MOST_LISTED}, offset 0 or more")
+    rows, total = await _desk(request).recordings.page(account, limit=limit, offset=offset)
+    listed = [
+        RecordingInfo(
+            stream_id=row.id,
+            width=row.width,
+            height=row.height,
+            started_at=_iso(row.started),
+            ended_at=None if row.ended is None else _iso(row.ended),
+            duration_seconds=row.duration,
+        )
+        for row in rows
+    ]
+    return _json(RecordingPage(recordings=listed, total=total, limit=limit, offset=offset))
+
+
+@router.get("/recordings/{stream_id}")
+async def recording(request: Request, stream_id: str) -> Response:
+    """Say where the files of one recording are, for an hour."""
+    account, desk = _account(request), _desk(request)
+    row = await desk.recordings.find(stream_id, account)
+    if row is None:
+        raise HTTPException(404, "Recording not found")
+    seconds = desk.limits.recording_url_seconds
+    video, preview, thumbnail, events = (
+        _origin(request) + desk.recordings.storage.signed(stream_id, name, seconds=seconds)
+        for name in FILES
+    )
+    return _json(
+        Recording(
+            stream_id=row.id,
+            video_url=video,
+            events_url=events,
+            thumbnail_url=thumbnail,
+            preview_url=preview,
+            frame_count=row.frame_count,
+            duration_seconds=row.duration,
+        )
+    )
+
+
+@router.delete("/recordings/{stream_id}")
+async def delete_recording(request: Request, stream_id: str) -> Response:
+    """Remove one recording and its files."""
+    account = _account(request)
+    if not await _desk(request).recordings.delete(stream_id, account):
+        raise HTTPException(404, "Recording not found")
+    return Response(status_code=204)
+
+
+@router.get("/media/{stream_id}/{name}")
+async def media(
+    request: Request, stream_id: str, name: str, expires: str = "", signature: str = ""
+) -> Response:
+    """Hand out the file of a signed URL, whole or in ranges."""
+    file = _desk(request).recordings.storage.open(stream_id, name, expires, signature)
+    if file is None:
+        raise HTTPException(403, "This link is not valid, or has expired")
+    return FileResponse(file, media_type=MEDIA_TYPES.get(file.suffix))
+
+
 @router.post("/telemetry")
 async def telemetry() -> Response:
     """Take the official SDK's telemetry, and drop it."""
@@ -204,8 +277,13 @@ async def signaling(socket: WebSocket, session_id: str, token: str = "") -> None
         session_id=session.id,
         world=desk.world,
         stream_seconds=desk.limits.stream_seconds,
+        media=str(desk.recordings.storage.root),
     )
     await desk.switchboard.conversation(session, desk.table, negotiate).attend(socket)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _origin(request: Request, scheme: str = "http") -> str:

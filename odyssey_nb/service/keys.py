@@ -36,6 +36,8 @@ class KeyRing:
         if not secret.exists():
             write_private(secret, secrets.token_hex(32))
         self._secret = secret.read_text().strip()
+        # What it signs elsewhere is signed with another key, or a token could pass for it.
+        self.secret = hmac.new(self._secret.encode(), b"media", hashlib.sha256).hexdigest()
 
     def add(self, key: str) -> str:
         """Remember `key` and return its account."""

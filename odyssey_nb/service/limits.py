@@ -23,6 +23,9 @@ class Limits:
     lost_socket_seconds: float = 40
     negotiation_seconds: float = 30
     reservation_seconds: float = 600
+    recording_url_seconds: float = 3600
+    recording_days: float = 30  # after which a recording goes
+    recording_gigabytes: float = 20  # of all recordings together; beyond them the oldest goes
     reclaim_seconds: float = 40  # an unopened reservation that old gives way to a new request
 
     @property

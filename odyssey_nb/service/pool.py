@@ -166,9 +166,9 @@ class StreamerPool:
             self.give_back(streamer)
         raise StreamerLostError("no streamer process could be started")
 
-    def give_back(self, streamer: Streamer) -> None:
-        """End the process of a finished session, without waiting for it."""
-        self._crew.start(streamer.close())
+    def give_back(self, streamer: Streamer) -> asyncio.Task[None]:
+        """End the process of a finished session; whoever must know when it is gone may wait."""
+        return self._crew.start(streamer.close())
 
 
 async def _close_when_warm(warm: asyncio.Task[Streamer]) -> None:

@@ -29,6 +29,7 @@ from odyssey_nb.wire.streamer import EndStream, Negotiate
 if TYPE_CHECKING:
     from odyssey_nb.concurrency import Crew
     from odyssey_nb.service.pool import Streamer, StreamerPool
+    from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.wire.streamer import FromControl
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,21 @@ MOST_EARLY = 16  # messages kept for a streamer that is still getting warm
 class Conversation:
     """One session's socket and streamer."""
 
-    def __init__(self, session: Session, table: SessionTable, pool: StreamerPool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        table: SessionTable,
+        pool: StreamerPool,
+        recordings: Recordings,
+        crew: Crew,
+    ) -> None:
         self.session = session
         self._table = table
         self._pool = pool
+        self._recordings = recordings
+        self._crew = crew
+        self._recording: str | None = None  # the stream whose recording is being written
+        self._ended_for = STREAMER_LOST.reason
         self._socket: WebSocket | None = None
         self._streamer: Streamer | None = None
         self._unsent: list[FromServer] = []
@@ -75,11 +87,21 @@ class Conversation:
                     case "stream_began":
                         self._stream_over.clear()
                         self._table.stream_began(self.session, message.stream_id, message.prompt)
+                        self._recording = message.stream_id
+                        await self._recordings.began(
+                            message.stream_id,
+                            account=self.session.account,
+                            session_id=self.session.id,
+                            width=message.width,
+                            height=message.height,
+                        )
                     case "stream_steered":
                         self.session.prompt = message.prompt
                     case "stream_over":
                         self._stream_over.set()
                         self._table.stream_over(self.session)
+                        self._recording = None
+                        self._crew.start(self._recordings.over(message.stream_id, message.reason))
                         log.info(
                             "stream %s over: %s, %d pictures, %d encodes",
                             message.stream_id,
@@ -95,7 +117,14 @@ class Conversation:
         finally:
             self._stream_over.set()
             if self._streamer is not None:
-                self._pool.give_back(self._streamer)
+                gone = self._pool.give_back(self._streamer)
+                if self._recording is not None:
+                    self._crew.start(self._finish_recording(self._recording, gone))
+
+    async def _finish_recording(self, stream_id: str, gone: asyncio.Task[None]) -> None:
+        """Make the recording whole once nobody writes it any more."""
+        await asyncio.wait([gone])
+        await self._recordings.over(stream_id, self._ended_for)
 
     async def attend(self, socket: WebSocket) -> None:
         """Serve `socket` until it closes or a newer one takes over."""
@@ -156,6 +185,7 @@ class Conversation:
 
     async def finish(self, ending: Ending) -> None:
         """Tell the client and close its socket."""
+        self._ended_for = ending.reason
         if ending.told and self._streamer is not None and self.session.stream_id is not None:
             # What waits on the stream is answered before the socket goes (section 3.6).
             self._streamer.send(EndStream(reason=ending.reason, message=ending.told))
@@ -186,9 +216,10 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 class Switchboard:
     """All conversations, by session."""
 
-    def __init__(self, crew: Crew, pool: StreamerPool) -> None:
+    def __init__(self, crew: Crew, pool: StreamerPool, recordings: Recordings) -> None:
         self._crew = crew
         self._pool = pool
+        self._recordings = recordings
         self._conversations: dict[str, tuple[Conversation, asyncio.Task[None]]] = {}
 
     def conversation(
@@ -196,7 +227,7 @@ class Switchboard:
     ) -> Conversation:
         """Return the session's conversation; the first call begins it."""
         if session.id not in self._conversations:
-            conversation = Conversation(session, table, self._pool)
+            conversation = Conversation(session, table, self._pool, self._recordings, self._crew)
             relay = self._crew.start(conversation.relay(negotiate))
             self._conversations[session.id] = conversation, relay
         return self._conversations[session.id][0]

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from odyssey_nb.media.h264 import CLOCK_RATE, Encoder
 from odyssey_nb.media.pacing import Pacer
+from odyssey_nb.service.recorder import Recorder
 from odyssey_nb.service.worlds.base import PICTURES_PER_SECOND, Planes, World, WorldFactory
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.streamer import EndStream, StreamBegan, StreamOver, StreamSteered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from odyssey_nb.wire.streamer import FromStreamer as Report
 
@@ -60,10 +62,18 @@ class Hub:
         """Now, on the clock of this connection's track (90 kHz)."""
         return int((time.monotonic() - self._origin) * CLOCK_RATE)
 
-    def add(self, outlet: Callable[[bytes, int, bool], None]) -> None:
-        """Hand every later picture to `outlet` as (data, timestamp, is keyframe)."""
+    def add(self, outlet: Callable[[bytes, int, bool], None], *, keyframe: bool = True) -> None:
+        """Hand every later picture to `outlet` as (data, timestamp, is keyframe).
+
+        One that has the pictures since the newest keyframe needs no other `keyframe`.
+        """
         self._outlets.append(outlet)
-        self.request_keyframe()
+        if keyframe:
+            self.request_keyframe()
+
+    def remove(self, outlet: Callable[[bytes, int, bool], None]) -> None:
+        """Hand nothing more to `outlet`."""
+        self._outlets.remove(outlet)
 
     def request_keyframe(self) -> None:
         """Somebody cannot decode; requests that come together are answered by one keyframe."""
@@ -110,12 +120,20 @@ class Stream:
         self._turns = turns
         self._keyframes = KeyframeClock(PICTURES_PER_SECOND)
         self._began = time.monotonic()
+        self._recorder: Recorder | None = None
 
     @classmethod
     async def begin(
-        cls, factory: WorldFactory, start: wire.InteractiveStreamStart, hub: Hub
+        cls,
+        factory: WorldFactory,
+        start: wire.InteractiveStreamStart,
+        hub: Hub,
+        media: Path | None = None,
     ) -> tuple[Stream, str]:
-        """Make the world and its first picture; return the stream and the applied prompt."""
+        """Make the world and its first picture; return the stream and the applied prompt.
+
+        With `media` the stream is recorded, from that picture on.
+        """
         width, height = wire.PORTRAIT if start.portrait else wire.LANDSCAPE
         prompt = " ".join(start.prompt.split())
         turns = ThreadPoolExecutor(1, thread_name_prefix="world")
@@ -128,18 +146,30 @@ class Stream:
         try:
             loop = asyncio.get_running_loop()
             stream = await _within(BEGIN_SECONDS, loop.run_in_executor(turns, make))
-            await _within(BEGIN_SECONDS, stream._picture())
+            first = await _within(BEGIN_SECONDS, stream._picture())
         except BaseException:
             turns.shutdown(wait=False)
             raise
+        if media is not None:
+            stream._recorder = recorder = Recorder(media / stream.id)
+            recorder.picture(*first, key=True)
+            recorder.event("start", first[1], prompt=start.prompt, applied_prompt=prompt)
+            hub.add(recorder.picture, keyframe=False)
         return stream, prompt
+
+    def note(self, kind: str, **fields: object) -> None:
+        """Write down that something happens now."""
+        if self._recorder is not None:
+            self._recorder.event(kind, self._hub.timestamp(), **fields)
 
     async def steer(self, prompt: str) -> str:
         """Let the world take `prompt`, between two pictures."""
         loop = asyncio.get_running_loop()
-        return await _within(
+        applied = await _within(
             ANSWER_SECONDS, loop.run_in_executor(self._turns, self._world.steer, prompt)
         )
+        self.note("interact", prompt=prompt, applied_prompt=applied)
+        return applied
 
     async def play(self) -> None:
         """Make pictures at the world's rate."""
@@ -148,13 +178,17 @@ class Stream:
             await asyncio.sleep(pacer.wait(time.monotonic()))
             await _within(ANSWER_SECONDS, self._picture())
 
-    async def close(self) -> None:
-        """Let the world finish the picture that it is at, and its thread go."""
+    async def close(self, reason: str) -> None:
+        """Let the world finish the picture that it is at, its thread go, and the recording end."""
         idle = asyncio.get_running_loop().run_in_executor(self._turns, lambda: None)
         await asyncio.wait([idle], timeout=LAST_PICTURE_SECONDS)
         self._turns.shutdown(wait=False, cancel_futures=True)
+        if self._recorder is not None:
+            self._hub.remove(self._recorder.picture)
+            self.note("end", reason=reason)
+            await asyncio.to_thread(self._recorder.close)
 
-    async def _picture(self) -> None:
+    async def _picture(self) -> tuple[bytes, int]:
         step, timestamp = self.pictures, self._hub.timestamp()
         key = self._keyframes.is_due(step, wanted=self._hub.keyframe_wanted)
         if key:
@@ -169,6 +203,7 @@ class Stream:
 
         data = await asyncio.get_running_loop().run_in_executor(self._turns, paint)
         self._hub.put(data, timestamp, key=key)
+        return data, timestamp
 
 
 class StreamEngine:
@@ -183,12 +218,14 @@ class StreamEngine:
         hub: Hub,
         *,
         stream_seconds: float,
+        media: Path | None = None,
         tell: Callable[[wire.FromStreamer], None],
         report: Callable[[Report], None],
     ) -> None:
         self._factory = factory
         self._hub = hub
         self._stream_seconds = stream_seconds
+        self._media = media
         self._tell = tell
         self._report = report
         self._inbox: asyncio.Queue[wire.FromClient | EndStream] = asyncio.Queue()
@@ -235,7 +272,7 @@ class StreamEngine:
             self._refuse("empty_prompt", "the prompt has no words")
             return
         try:
-            stream, applied = await Stream.begin(self._factory, start, self._hub)
+            stream, applied = await Stream.begin(self._factory, start, self._hub, self._media)
         except Exception:
             log.exception("the world did not start")
             self._refuse("world_failed", "the world did not start")
@@ -288,7 +325,7 @@ class StreamEngine:
             return
         playing.cancel()
         await asyncio.wait([playing])
-        await stream.close()
+        await stream.close(reason)
         self._report(
             StreamOver(
                 stream_id=stream.id,

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odyssey_nb.concurrency import Crew, background
@@ -91,6 +92,7 @@ async def _session(
             find_world(negotiate.world),
             hub,
             stream_seconds=negotiate.stream_seconds,
+            media=Path(negotiate.media) if negotiate.media else None,
             tell=peer.tell,
             report=control.report,
         )

@@ -16,11 +16,16 @@ from odyssey_nb.wire.stream import InteractiveStreamError, InteractiveStreamStar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Negotiate:
-    """Build the peer for a session and offer; `stream_seconds` limits each stream, 0 does not."""
+    """Build the peer for a session and offer.
+
+    `stream_seconds` limits each stream, 0 does not. Each is recorded in a folder of `media`; with
+    an empty one nothing is.
+    """
 
     session_id: str
     world: str
     stream_seconds: float
+    media: str = ""
     ice_servers: list[IceServer] = field(default_factory=list)
     type: Literal["negotiate"] = "negotiate"
 

@@ -22,10 +22,14 @@ OTHER_KEY = "ody_test_key_of_somebody_else"
 
 @contextmanager
 def running(directory: Path, *options: str, world: str = "test_pattern") -> Iterator[Service]:
-    """Run a service whose files, and whose words (``said``), are under `directory`."""
+    """Run a service whose files, and whose words (``said``), are under `directory`.
+
+    Another one after it finds what it left behind.
+    """
     runtime = directory / "runtime"
-    runtime.mkdir(mode=0o700)
+    runtime.mkdir(mode=0o700, exist_ok=True)
     ready, data = directory / "ready", directory / "data"
+    ready.unlink(missing_ok=True)
     command = [
         sys.executable, "-m", "odyssey_nb.cli", "serve", "--port", "0", "--world", world,
         "--data-dir", str(data), "--ready-file", str(ready),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from odyssey_nb.wire import control, signaling, stream
+from odyssey_nb.wire import control, recordings, signaling, stream
 from odyssey_nb.wire.codec import Codec, MalformedMessageError, decode_body, encode_body
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -26,11 +26,12 @@ CODECS: dict[str, Codec[Any]] = {
     "client to streamer": stream.from_client,
     "streamer to client": stream.from_streamer,
 }
-BODIES = [
-    each
-    for each in vars(control).values()
-    if dataclasses.is_dataclass(each) and each.__module__ == control.__name__
-]
+BODIES = {
+    name: each
+    for module in (control, recordings)
+    for name, each in vars(module).items()
+    if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
+}
 
 
 def data(example: dict[str, Any]) -> str | bytes:
@@ -45,7 +46,7 @@ def decode(example: dict[str, Any]) -> Any:
         return CODECS[example["direction"]].from_json(data(example))
     means = example["means"]
     name = means["class"] if isinstance(means, dict) else example["class"]
-    return decode_body(data(example), getattr(control, name))
+    return decode_body(data(example), BODIES[name])
 
 
 def fields(kind: type, given: dict[str, Any]) -> dict[str, Any]:
@@ -138,10 +139,11 @@ def test_every_body_has_an_example():
     """Each class of an HTTP body is in the corpus."""
     named = {
         example["means"]["class"]
-        for example in FILES["control"]["messages"]
+        for stem in ("control", "recordings")
+        for example in FILES[stem]["messages"]
         if isinstance(example["means"], dict)
     }
-    assert named == {each.__name__ for each in BODIES}
+    assert named == set(BODIES)
 
 
 @pytest.mark.parametrize("stem", FILES)

@@ -1,0 +1,249 @@
+"""Recordings: what streams leave behind, from a growing file to one that is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+from av.video.frame import PictureType
+from PIL import Image
+from sqlalchemy import Select, func, select
+
+from odyssey_nb.media.video import WHOLE
+from odyssey_nb.service.database import StreamRow
+from odyssey_nb.service.recorder import EVENTS, GROWING_VIDEO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from odyssey_nb.service.database import Database
+    from odyssey_nb.service.limits import Limits
+    from odyssey_nb.service.storage import Storage
+
+log = logging.getLogger(__name__)
+
+VIDEO, PREVIEW, THUMBNAIL = "video.mp4", "preview.mp4", "thumbnail.jpg"
+FILES = (VIDEO, PREVIEW, THUMBNAIL, EVENTS)
+SMALL = 320  # pixels of a preview's longer side
+PREVIEW_RATE, PREVIEW_PICTURES = 10, 80  # pictures per second, and of them at most
+SERVICE_LOST = "service_lost"  # why a stream ended whose service was killed
+DAY = 86_400  # seconds
+
+
+def finalise(folder: Path) -> tuple[int, float]:
+    """Make the recording in `folder` whole; return its pictures and seconds.
+
+    The packets are those that were streamed. Of a recording whose writer was killed, what is there
+    is enough; doing it again does no harm.
+
+    Raises:
+        ValueError: There is not one picture.
+    """
+    growing, video, partial = folder / GROWING_VIDEO, folder / VIDEO, folder / f".{VIDEO}"
+    try:
+        if growing.exists():
+            _remux(growing, partial)
+            partial.replace(video)
+            growing.unlink()
+        pictures, duration, keyframes = _look(video)
+    except (av.FFmpegError, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise ValueError("the recording has no picture") from error
+    _write_thumbnail(folder / THUMBNAIL, keyframes[len(keyframes) // 2])
+    _write_preview(folder / PREVIEW, keyframes)
+    return pictures, duration
+
+
+def _remux(source: Path, target: Path) -> None:
+    with (
+        av.open(str(source)) as file,
+        av.open(str(target), "w", format="mp4", options=WHOLE) as whole,
+    ):
+        stream = file.streams.video[0]
+        copy = whole.add_stream_from_template(stream)
+        for packet in file.demux(stream):
+            if packet.size:
+                packet.stream = copy
+                whole.mux(packet)
+
+
+def _look(video: Path) -> tuple[int, float, list[av.VideoFrame]]:
+    """Return the number of pictures, the seconds, and small copies of some keyframes."""
+    with av.open(str(video)) as file:
+        stream = file.streams.video[0]
+        pictures = stream.frames
+        duration = float((stream.duration or 0) * (stream.time_base or 0))
+        stream.codec_context.skip_frame = "NONKEY"
+        every = max(1, math.ceil(duration / PREVIEW_PICTURES))  # there is a keyframe each second
+        scale = SMALL / max(stream.width, stream.height)
+        width, height = (round(side * scale / 2) * 2 for side in (stream.width, stream.height))
+        keyframes = [
+            frame.reformat(width, height, "yuv420p")
+            for number, frame in enumerate(file.decode(stream))
+            if number % every == 0
+        ]
+    if not keyframes:
+        raise ValueError("the recording has no picture")
+    return pictures, duration, keyframes
+
+
+def _write_thumbnail(path: Path, picture: av.VideoFrame) -> None:
+    partial = path.with_name(f".{path.name}")
+    Image.fromarray(picture.to_ndarray(format="rgb24")).save(partial, "JPEG", quality=80)
+    partial.replace(path)
+
+
+def _write_preview(path: Path, pictures: list[av.VideoFrame]) -> None:
+    """Write the keyframes in quick succession."""
+    partial = path.with_name(f".{path.name}")
+    with av.open(str(partial), "w", format="mp4", options=WHOLE) as file:
+        stream = file.add_stream("libx264", rate=PREVIEW_RATE)
+        stream.width, stream.height = pictures[0].width, pictures[0].height
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"preset": "veryfast", "crf": "28"}
+        for number, picture in enumerate(pictures):
+            picture.pts, picture.time_base = number, Fraction(1, PREVIEW_RATE)
+            picture.pict_type = PictureType.NONE  # or each would be a keyframe again
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode())
+    partial.replace(path)
+
+
+class Recordings:
+    """Every stream's row and files. One at a time is made whole, off the event loop.
+
+    Whenever one is, those that are too old or too much go, oldest first.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self.storage = storage
+        self._limits = limits
+        self._clock = clock
+        self._turn = asyncio.Semaphore(1)
+
+    async def began(
+        self, stream_id: str, *, account: str, session_id: str, width: int, height: int
+    ) -> None:
+        """A stream runs."""
+        row = StreamRow(
+            id=stream_id, account=account, session_id=session_id, width=width, height=height,
+            started=self._clock(),
+        )  # fmt: skip
+
+        def insert() -> None:
+            with self._database.begin() as session:
+                session.add(row)
+
+        await asyncio.to_thread(insert)
+
+    async def over(self, stream_id: str, reason: str) -> None:
+        """A stream has ended and its writer with it: make the recording whole."""
+        async with self._turn:
+            await asyncio.to_thread(self._over, stream_id, reason)
+
+    async def recover(self) -> int:
+        """Make whole what a service that was killed left behind; return how many."""
+
+        def find() -> list[str]:
+            with self._database.begin() as session:
+                unended = select(StreamRow.id).where(StreamRow.state == "writing")
+                return list(session.scalars(unended))
+
+        left = await asyncio.to_thread(find)
+        for stream_id in left:
+            await self.over(stream_id, SERVICE_LOST)
+        return len(left)
+
+    async def find(self, stream_id: str, account: str) -> StreamRow | None:
+        """Return an ended stream of `account` that has a recording."""
+        mine = _mine(account).where(StreamRow.id == stream_id)
+
+        def ask() -> StreamRow | None:
+            with self._database.begin() as session:
+                return session.scalars(mine).one_or_none()
+
+        return await asyncio.to_thread(ask)
+
+    async def page(self, account: str, *, limit: int, offset: int) -> tuple[list[StreamRow], int]:
+        """Return some of the account's recordings, newest first, and how many there are."""
+        mine = _mine(account)
+        newest = mine.order_by(StreamRow.started.desc(), StreamRow.id).limit(limit).offset(offset)
+
+        def ask() -> tuple[list[StreamRow], int]:
+            with self._database.begin() as session:
+                total = session.scalar(select(func.count()).select_from(mine.subquery())) or 0
+                return list(session.scalars(newest)), total
+
+        return await asyncio.to_thread(ask)
+
+    async def delete(self, stream_id: str, account: str) -> bool:
+        """Remove a recording of `account` and its files; return whether there was one."""
+
+        def remove() -> bool:
+            with self._database.begin() as session:
+                row = session.scalars(_mine(account).where(StreamRow.id == stream_id)).one_or_none()
+                if row is None:
+                    return False
+                row.state, row.size = "deleted", 0
+            self.storage.delete(stream_id)
+            return True
+
+        return await asyncio.to_thread(remove)
+
+    def _over(self, stream_id: str, reason: str) -> None:
+        pictures: int | None
+        duration: float | None
+        try:
+            pictures, duration = finalise(self.storage.folder(stream_id))
+            state = "ready"
+        except (ValueError, OSError) as error:
+            log.warning("stream %s left no recording: %s", stream_id, error)
+            pictures = duration = None
+            state = "lost"
+        with self._database.begin() as session:
+            row = session.get(StreamRow, stream_id)
+            if row is None or row.state != "writing":
+                return
+            killed = reason == SERVICE_LOST  # nobody knows when; its pictures tell
+            row.ended = row.started + (duration or 0) if killed else self._clock()
+            row.reason, row.state = reason, state
+            row.frame_count, row.duration = pictures, duration
+            row.size = self.storage.size(stream_id)
+        self._retire()
+
+    def _retire(self) -> None:
+        """Let go of what is too old, or too much, oldest first."""
+        oldest = self._clock() - self._limits.recording_days * DAY
+        most = self._limits.recording_gigabytes * 1e9
+        newest_first = (
+            select(StreamRow)
+            .where(StreamRow.state == "ready")
+            .order_by(StreamRow.started.desc(), StreamRow.id)
+        )
+        gone, total = [], 0
+        with self._database.begin() as session:
+            for row in session.scalars(newest_first):
+                total += row.size
+                if total > most or row.started < oldest:
+                    gone.append(row.id)
+                    row.state, row.size = "deleted", 0
+        for stream_id in gone:
+            self.storage.delete(stream_id)
+
+
+def _mine(account: str) -> Select[StreamRow]:
+    return select(StreamRow).where(StreamRow.account == account, StreamRow.state == "ready")
