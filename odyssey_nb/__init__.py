@@ -2,8 +2,8 @@
 
 The map of the package, from what a user touches down to what crosses a process boundary:
 
-- `connect`, `start`, `interact`, `end`, `disconnect`, `status`, `sessions`: the verbs (also
-  ``%odyssey VERB``)
+- `connect`, `start`, `interact`, `end`, `disconnect`, `status`, `sessions`, `recordings`: the verbs
+  (also ``%odyssey VERB``)
 - `sliders`: a prompt with controls in it
 - `widgets`: what a cell shows
 - `kernel`: connections and streams as cells see them
@@ -24,6 +24,7 @@ from odyssey_nb.api import (
     disconnect,
     end,
     interact,
+    recordings,
     sessions,
     sliders,
     start,
@@ -45,6 +46,7 @@ __all__ = [
     "end",
     "interact",
     "load_ipython_extension",
+    "recordings",
     "sessions",
     "sliders",
     "start",

@@ -10,6 +10,7 @@ from odyssey_nb.kernel.manager import get_manager
 if TYPE_CHECKING:
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.manager import SessionList
+    from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.widgets.sliders import Sliders
 
@@ -102,6 +103,38 @@ def status() -> list[Connection]:
 def sessions() -> SessionList:
     """Return the sessions that this machine's processes hold, as a table."""
     return get_manager().sessions()
+
+
+def recordings(
+    limit: int = 20,
+    *,
+    local: bool | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+) -> RecordingList:
+    """Return what the account's streams have left behind, newest first.
+
+    >>> newest = recordings()[0]
+    >>> newest.save("snow.mp4")
+    >>> newest.events()
+
+    Args:
+        limit: How many, 1 to 100.
+        local: See `connect`; what is left open is where the default connection goes or went.
+        url: See `connect`.
+        api_key: See `connect`.
+
+    Raises:
+        AuthError: The key was refused.
+        ConnectError: The service does not answer.
+    """
+    from odyssey_nb.kernel.recordings import Recording, RecordingList, ask
+
+    if not 1 <= limit <= 100:
+        raise ValueError(f"limit is 1 to 100, not {limit}")
+    target = get_manager().target_of("default", local=local, url=url, api_key=api_key)
+    page = ask(target, lambda control: control.recordings(limit=limit))
+    return RecordingList([Recording(target, each) for each in page.recordings], page.total, target)
 
 
 def sliders(template: str, *, on: str = "default", **values: Any) -> Sliders:

@@ -13,6 +13,7 @@ OdysseyNBError
 ├── ConnectError                 the service could not be reached or did not behave
 │   ├── NegotiationError         signaling or WebRTC did not come up
 │   └── ServiceStartError        the local service did not start
+├── NotFoundError                there is no such thing, or it is somebody else's
 ├── NoStreamerError              no streamer became free in time
 ├── LimitError                   the account's limits refuse it
 │   ├── ConcurrentLimitError     too many connections at once
@@ -143,6 +144,13 @@ class ServiceStartError(ConnectError):
 
     code = "SERVICE_START"
     hint = "Run `odyssey-nb serve` in a terminal to see why."
+
+
+class NotFoundError(OdysseyNBError):
+    """There is no such thing, or it is somebody else's."""
+
+    code = "NOT_FOUND"
+    hint = "ody.recordings() and ody.sessions() list what is yours."
 
 
 class NoStreamerError(OdysseyNBError):

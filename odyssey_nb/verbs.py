@@ -49,6 +49,7 @@ def _option(*flags: str, help: str, **more: Any) -> Option:
 
 _PROMPT = _option("prompt", help="The world in words.", nargs="*")
 _ON = _option("--on", help="Which connection.", default="default", metavar="NAME")
+_LOCAL = _option("--local", help="The local service, even with a key.", action="store_true")
 _NAME = _option("name", help="What the connection is called.", nargs="?", default="default")
 
 
@@ -109,7 +110,7 @@ VERBS: dict[str, Verb] = {
             _connect,
             (
                 _NAME,
-                _option("--local", help="The local service, even with a key.", action="store_true"),
+                _LOCAL,
                 _option("--url", help="The service's base URL."),
             ),
         ),
@@ -148,6 +149,16 @@ VERBS: dict[str, Verb] = {
             "Every session that this machine holds.",
             "%odyssey sessions",
             lambda _: api.sessions(),
+        ),
+        Verb(
+            "recordings",
+            "What streams have left behind, newest first.",
+            "%odyssey recordings --limit 5",
+            lambda args: api.recordings(args.limit, local=args.local or None),
+            (
+                _option("--limit", help="How many, 1 to 100.", type=int, default=20),
+                _LOCAL,
+            ),
         ),
         Verb(
             "help",

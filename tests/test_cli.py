@@ -64,6 +64,17 @@ def test_sessions_without_any() -> None:
     assert "no sessions" in odyssey_nb("sessions").stdout
 
 
+def test_recordings_from_a_terminal(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verb works without a notebook, and its mistakes are one line."""
+    monkeypatch.setenv("ODYSSEY_API_URL", service.url)
+    monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
+    assert "no recordings" in odyssey_nb("recordings", "--limit", "3").stdout
+    monkeypatch.setenv("ODYSSEY_API_KEY", "ody_wrong")
+    done = odyssey_nb("recordings")
+    assert done.returncode == 1
+    assert done.stderr.startswith("odyssey-nb: invalid api key")
+
+
 def test_the_ready_file_says_where(service: Service) -> None:
     """The file appears once requests are accepted, and only this user can read it."""
     assert service.pid == service.process.pid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -23,6 +24,7 @@ from odyssey_nb.wire.control import (
     SessionToken,
     SessionTokenRequest,
 )
+from odyssey_nb.wire.recordings import Recording, RecordingPage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -96,6 +98,58 @@ class Control:
         """List the account's live sessions (our local service only)."""
         return await self._ask("GET", "/sessions", Sessions)
 
+    async def recordings(self, *, limit: int = 50, offset: int = 0) -> RecordingPage:
+        """List the account's recordings, newest first; `limit` is at most 100."""
+        path = f"/stream-recordings?limit={limit}&offset={offset}"
+        return await self._ask("GET", path, RecordingPage)
+
+    async def recording(self, stream_id: str) -> Recording:
+        """Return where the files of a stream's recording are, for a while.
+
+        Raises:
+            NotFoundError: There is none, or it is somebody else's.
+        """
+        path = f"/recordings/{quote(stream_id, safe='')}"
+        return await self._ask("GET", path, Recording, missing=errors.NotFoundError)
+
+    async def delete_recording(self, stream_id: str) -> None:
+        """Remove a recording (our local service only).
+
+        Raises:
+            NotFoundError: There is none, or it is somebody else's.
+        """
+        path = f"/recordings/{quote(stream_id, safe='')}"
+        await self._ask("DELETE", path, dict, missing=errors.NotFoundError)
+
+    async def download(self, url: str | None, *, progress: str = "") -> bytes:
+        """Return what is at a signed URL, with a progress bar called `progress` if that is given.
+
+        Raises:
+            NotFoundError: The service names no such file, or its URL has expired.
+            ConnectError: It could not be fetched.
+        """
+        from tqdm.auto import tqdm  # here, because the sidecar has no use for it
+
+        if url is None:
+            raise errors.NotFoundError("the recording has no such file")
+        parts: list[bytes] = []
+        try:
+            timeout = aiohttp.ClientTimeout(total=None, sock_read=REQUEST_SECONDS)
+            async with self._http.get(url, timeout=timeout) as response:
+                if response.status != 200:
+                    raise errors.NotFoundError("the file is not there any more")
+                with tqdm(
+                    total=response.content_length, desc=progress, unit="B", unit_scale=True,
+                    disable=not progress, leave=False, delay=2,
+                ) as bar:  # fmt: skip
+                    async for part in response.content.iter_chunked(1 << 18):
+                        parts.append(part)
+                        bar.update(len(part))
+        except (aiohttp.ClientError, TimeoutError):
+            # Without its cause: that may hold the URL, and the URL is signed.
+            raise errors.ConnectError("the download broke off") from None
+        return b"".join(parts)
+
     async def ice_servers(self, signaling_url: str) -> list[IceServer]:
         """Return the ICE servers that the signaling server names; none on any failure."""
         url = with_scheme(signaling_url, "http") + "/config"
@@ -106,7 +160,14 @@ class Control:
             return []
 
     async def _ask(
-        self, method: str, path: str, kind: type[T], body: object = None, *, signed: bool = True
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        body: object = None,
+        *,
+        signed: bool = True,
+        missing: type[errors.OdysseyNBError] = errors.ConnectError,
     ) -> T:
         if signed:
             await self.authenticate()
@@ -127,14 +188,16 @@ class Control:
         if not 200 <= status < 300:
             if status == 401 and signed:
                 self._token = None
-            raise _refusal(status, content)
+            raise _refusal(status, content, missing)
         try:
-            return decode_body(content, kind)
+            return decode_body(content or b"{}", kind)
         except MalformedMessageError as error:
             raise errors.ConnectError(f"{self._url} does not speak the protocol") from error
 
 
-def _refusal(status: int, content: bytes) -> errors.OdysseyNBError:
+def _refusal(
+    status: int, content: bytes, missing: type[errors.OdysseyNBError]
+) -> errors.OdysseyNBError:
     """Return the error for a refusal; decided by status and code, never by its words."""
     try:
         body = msgspec.json.decode(content)
@@ -151,5 +214,5 @@ def _refusal(status: int, content: bytes) -> errors.OdysseyNBError:
     if status == 503:
         return errors.NoStreamerError("no streamer is free")
     if status == 404:
-        return errors.ConnectError(text or "the service does not know that")
+        return missing(text or "the service does not know that")
     return errors.ConnectError(f"the service answered {status}{': ' + text if text else ''}")

@@ -97,6 +97,14 @@ class ConnectionManager:
         target = self._targets.get(name) or resolve_target()
         return self._connect(name, target, CONNECT_SECONDS)
 
+    def target_of(
+        self, name: str, *, local: bool | None, url: str | None, api_key: str | None
+    ) -> Target:
+        """Return the target that is asked for, else where connection `name` goes or went."""
+        if local is None and url is None and api_key is None and name in self._targets:
+            return self._targets[name]
+        return resolve_target(local=local, url=url, api_key=api_key)
+
     def _connect(self, name: str, target: Target, timeout: float) -> Connection:
         if self._releasing is not None:
             self._releasing.join(RELEASE_SECONDS)  # what a lost sidecar held would be in the way
