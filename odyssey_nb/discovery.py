@@ -44,8 +44,19 @@ def info_file() -> Path:
 
 def published_service() -> ServiceAddress | None:
     """Return what the info file says, if there is one; it does not prove that anything runs."""
+    return _read(info_file())
+
+
+def idle_services_of_other_versions() -> list[ServiceAddress]:
+    """Return running services of this user that another version started and that nobody uses."""
+    files = set(runtime_dir().glob("service-*.json")) - {info_file()}
+    found = [each for each in map(_read, sorted(files)) if each is not None]
+    return [each for each in found if (_health(each, ANSWER_SECONDS) or {}).get("sessions") == 0]
+
+
+def _read(file: Path) -> ServiceAddress | None:
     try:
-        return ServiceAddress(**json.loads(info_file().read_text()))
+        return ServiceAddress(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -57,10 +68,10 @@ def running_service() -> ServiceAddress | None:
     found = published_service()
     if found is None:
         return None
-    if _answers(found, ANSWER_SECONDS):
+    if _health(found, ANSWER_SECONDS):
         return found
     # It may only be busy.
-    return found if psutil.pid_exists(found.pid) and _answers(found, BUSY_SECONDS) else None
+    return found if psutil.pid_exists(found.pid) and _health(found, BUSY_SECONDS) else None
 
 
 def publish(service: ServiceAddress) -> bool:
@@ -85,15 +96,17 @@ def proof(secret: str, challenge: str) -> str:
     return hmac.new(secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
 
 
-def _answers(service: ServiceAddress, seconds: float) -> bool:
+def _health(service: ServiceAddress, seconds: float) -> dict[str, object] | None:
+    """Return what the service says of itself, if it proves that it is the one."""
     challenge = secrets.token_hex(16)
     parts = urlsplit(service.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
     with suppress(OSError, ValueError, AttributeError, http.client.HTTPException):
         try:
             connection.request("GET", f"/healthz?challenge={challenge}")
-            said = json.loads(connection.getresponse().read()).get("proof")
-            return hmac.compare_digest(str(said), proof(service.secret, challenge))
+            said: dict[str, object] = json.loads(connection.getresponse().read())
+            if hmac.compare_digest(str(said.get("proof")), proof(service.secret, challenge)):
+                return said
         finally:
             connection.close()
-    return False
+    return None

@@ -14,8 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from odyssey_nb.config import default_data_dir, local_key, local_world, runtime_dir
-from odyssey_nb.discovery import ServiceAddress, running_service
+from odyssey_nb.discovery import (
+    ServiceAddress,
+    idle_services_of_other_versions,
+    running_service,
+)
 from odyssey_nb.errors import ServiceStartError
 from odyssey_nb.kernel.logs import last_words, open_log
 from odyssey_nb.kernel.runtime import runtime
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 START_SECONDS = 30.0
+STOP_SECONDS = 6.0
 UNUSED_SECONDS = 900  # a service that a notebook started ends after so long without sessions
 POLL_SECONDS = 0.05
 
@@ -53,6 +60,7 @@ def ensure_local_service(say: Callable[[str], None] = lambda _: None) -> tuple[s
 
 
 def _start() -> ServiceAddress:
+    _end_idle_predecessors()
     ready = runtime_dir() / "service.ready"
     ready.unlink(missing_ok=True)
     command = [
@@ -85,6 +93,15 @@ def _start() -> ServiceAddress:
     runtime().children.append(process.pid)
     process.returncode = 0
     return found
+
+
+def _end_idle_predecessors() -> None:
+    """End services of other versions that nobody uses: they hold the data directory."""
+    for service in idle_services_of_other_versions():
+        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            process = psutil.Process(service.pid)
+            process.terminate()
+            process.wait(STOP_SECONDS)
 
 
 def _reap() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import odyssey_nb as ody
 from odyssey_nb.discovery import running_service
 from odyssey_nb.errors import ServiceStartError
 from odyssey_nb.kernel import local_service as module
@@ -55,6 +56,24 @@ def test_a_service_from_a_terminal_is_used(service: Service, machine: Path) -> N
     url, key = ensure_local_service()
     assert url == service.url
     assert key == (service.data_dir / "local.key").read_text()
+
+
+def test_an_upgrade_takes_over(
+    service: Service, machine: Path, local_service: Callable[[], Service],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A service of another version gives the data directory up when nobody uses it."""
+    (info,) = machine.glob("service-*.json")
+    older = info.rename(machine / "service-0.0.1.json")
+    monkeypatch.setenv("ODYSSEY_NB_DATA_DIR", str(service.data_dir))
+    connection = ody.connect("upgrade", url=service.url, api_key=service.api_key)
+    with pytest.raises(ServiceStartError, match="already"):
+        ensure_local_service()
+    connection.disconnect()
+    url, _ = ensure_local_service()
+    assert url != service.url
+    assert service.process.wait(5) == 0
+    older.unlink(missing_ok=True)
 
 
 def test_an_unused_service_stops(
