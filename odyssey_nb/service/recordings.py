@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import av
 from av.video.frame import PictureType
 from PIL import Image
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from odyssey_nb.media.video import WHOLE
 from odyssey_nb.service.database import StreamRow
@@ -34,6 +36,7 @@ SMALL = 320  # pixels of a preview's longer side
 PREVIEW_RATE, PREVIEW_PICTURES = 10, 80  # pictures per second, and of them at most
 SERVICE_LOST = "service_lost"  # why a stream ended whose service was killed
 DAY = 86_400  # seconds
+WHOLE_SECONDS = 2.0  # longest wait for a recording to be whole
 
 
 def finalise(folder: Path) -> tuple[int, float]:
@@ -134,6 +137,7 @@ class Recordings:
         self._limits = limits
         self._clock = clock
         self._turn = asyncio.Semaphore(1)
+        self._changed = asyncio.Event()  # set, and replaced, whenever a recording is whole
 
     async def began(
         self, stream_id: str, *, account: str, session_id: str, width: int, height: int
@@ -148,12 +152,17 @@ class Recordings:
             with self._database.begin() as session:
                 session.add(row)
 
-        await asyncio.to_thread(insert)
+        try:
+            await asyncio.to_thread(insert)
+        except SQLAlchemyError:  # a full disk, say; the stream itself is worth more
+            log.exception("stream %s will leave no recording", stream_id)
 
     async def over(self, stream_id: str, reason: str) -> None:
         """A stream has ended and its writer with it: make the recording whole."""
         async with self._turn:
             await asyncio.to_thread(self._over, stream_id, reason)
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def recover(self) -> int:
         """Make whole what a service that was killed left behind; return how many."""
@@ -169,14 +178,25 @@ class Recordings:
         return len(left)
 
     async def find(self, stream_id: str, account: str) -> StreamRow | None:
-        """Return an ended stream of `account` that has a recording."""
-        mine = _mine(account).where(StreamRow.id == stream_id)
+        """Return an ended stream of `account` that has a recording.
+
+        One that is still written is waited for a moment: its client may ask the instant it ends.
+        """
+        mine = select(StreamRow).where(StreamRow.account == account, StreamRow.id == stream_id)
 
         def ask() -> StreamRow | None:
             with self._database.begin() as session:
                 return session.scalars(mine).one_or_none()
 
-        return await asyncio.to_thread(ask)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WHOLE_SECONDS):
+                while True:
+                    changed = self._changed
+                    row = await asyncio.to_thread(ask)
+                    if row is None or row.state != "writing":
+                        return row if row is not None and row.state == "ready" else None
+                    await changed.wait()
+        return None
 
     async def page(self, account: str, *, limit: int, offset: int) -> tuple[list[StreamRow], int]:
         """Return some of the account's recordings, newest first, and how many there are."""

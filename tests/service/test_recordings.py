@@ -130,6 +130,18 @@ async def test_events_thumbnail_and_preview(shared: Service, control: Control) -
     assert np.abs(preview[0].astype(int) - preview[-1]).mean() > 0.5, "it moves"
 
 
+async def test_asked_for_the_instant_it_ends(shared: Service, control: Control) -> None:
+    """Who asks as the stream ends gets the recording and not a 404; a live stream has none yet."""
+    async with AsyncClient.open(shared.url, API_KEY) as client:
+        for _ in range(3):
+            stream = await client.start("a forest")
+            await stream.end()
+            assert (await control.recording(stream.id)).frame_count
+        stream = await client.start("a sea")
+        with pytest.raises(errors.NotFoundError):
+            await control.recording(stream.id)
+
+
 async def test_the_list_is_the_callers_newest_first(shared: Service, control: Control) -> None:
     """Pages go back in time; nobody sees, opens or deletes what is another account's."""
     first, _ = await streamed(shared, count=4)
