@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-END_SECONDS = 5.0
-
 
 class Subscription:
     """The kernel's wish for pictures. Without credit they are dropped, up to the next keyframe.
@@ -72,7 +70,8 @@ class HeldConnection:
         self._subscription: Subscription | None = None
         self._newer = asyncio.Event()
         self._leave = asyncio.Event()
-        self._starting: asyncio.Task[Any] | None = None
+        self._starts: set[asyncio.Task[Any]] = set()  # that run or wait for their turn
+        self._turn = asyncio.Lock()  # to start or end a stream, in the order of the requests
 
     @property
     def connected(self) -> bool:
@@ -127,9 +126,6 @@ class HeldConnection:
 
     async def ask(self, request: wire.Start | wire.Interact | wire.End | wire.Fetch) -> None:
         """Do what `request` says and answer it."""
-        task = asyncio.current_task()
-        if request.type == "start" and self._starting is None:
-            self._starting = task
         try:
             answer = await self._do(request)
         except asyncio.CancelledError:
@@ -140,17 +136,7 @@ class HeldConnection:
         except Exception:
             log.exception("%s failed", request.type)
             answer = refusal(request.id, OdysseyNBError(f"{request.type} failed in the sidecar"))
-        finally:
-            if self._starting is task:
-                self._starting = None
         self._tell(answer)
-
-    async def _call_off_start(self) -> None:
-        """Cancel a start that nobody waits for any more; it takes back what it has begun."""
-        starting = self._starting
-        if starting is not None:
-            starting.cancel()
-            await asyncio.wait([starting], timeout=END_SECONDS)
 
     async def _do(self, request: wire.Start | wire.Interact | wire.End | wire.Fetch) -> wire.Answer:
         client = self._client
@@ -158,20 +144,33 @@ class HeldConnection:
             raise NotConnectedError(f"{self.name!r} is not connected")
         match request.type:
             case "start":
-                orientation = "portrait" if request.portrait else "landscape"
-                stream = await client.start(
-                    request.prompt, orientation=orientation, timeout=request.timeout
-                )
-                return wire.Answer(id=request.id, text=stream.prompt)
+                return wire.Answer(id=request.id, text=await self._start(client, request))
             case "interact":
                 applied = await client.interact(request.prompt, timeout=request.timeout)
                 return wire.Answer(id=request.id, text=applied)
             case "end":
-                await self._call_off_start()
-                await client.end(timeout=request.timeout)
+                for each in self._starts:
+                    each.cancel()  # nobody waits for it any more; it takes back what it has begun
+                async with self._turn:
+                    await client.end(timeout=request.timeout)
                 return wire.Answer(id=request.id)
             case "fetch":
                 return wire.Answer(id=request.id, pictures=await self._fetch(request))
+
+    async def _start(self, client: AsyncClient, request: wire.Start) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        self._starts.add(task)
+        try:
+            async with self._turn:
+                stream = await client.start(
+                    request.prompt,
+                    orientation="portrait" if request.portrait else "landscape",
+                    timeout=request.timeout,
+                )
+                return stream.prompt
+        finally:
+            self._starts.discard(task)
 
     async def _fetch(self, request: wire.Fetch) -> list[Picture]:
         if request.seconds:

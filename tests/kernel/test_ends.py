@@ -26,6 +26,11 @@ def stream(kernel: Kernel, find: Find) -> Service:
     return service
 
 
+def prompts(service: Service) -> list[str]:
+    """The prompts of the streams that run; the service hears of them a moment later than we."""
+    return [each["prompt"] for each in service.sessions()]
+
+
 @pytest.mark.parametrize(
     "end", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGABRT]
 )
@@ -115,7 +120,7 @@ def test_an_interrupted_start_can_be_run_again(kernel: Kernel, local_service: Fi
         kernel.manager.interrupt_kernel()
         shown = kernel.run('conn.start("a desert").active')
         assert "True" in shown, shown
-    assert [each["prompt"] for each in local_service().sessions()] == ["a desert"]
+    wait_until(lambda: prompts(local_service()) == ["a desert"], what="the one stream")
 
 
 def test_ten_connects_are_one_session(kernel: Kernel, local_service: Find) -> None:
@@ -137,8 +142,7 @@ def test_ten_starts_are_one_stream(kernel: Kernel, local_service: Find) -> None:
         shown = kernel.run('stream = conn.start("a desert")\nstream.active')
         assert "replaced" in shown
         assert "True" in shown
-    sessions = local_service().sessions()
-    assert [each["prompt"] for each in sessions] == ["a desert"]
+    wait_until(lambda: prompts(local_service()) == ["a desert"], what="the one stream")
 
 
 def test_a_lost_sidecar_is_told_and_replaced(
