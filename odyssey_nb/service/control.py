@@ -107,7 +107,7 @@ async def exchange_key(request: Request) -> Response:
     if account is None:
         raise HTTPException(401, "Invalid API key")
     token = keys.issue(API, ACCESS_SECONDS, sub=account)
-    return _json(AccessToken(access_token=token, expires_in=ACCESS_SECONDS))
+    return _json(AccessToken(access_token=token, expires_in=ACCESS_SECONDS, token_type="bearer"))
 
 
 @router.get("/regions")

@@ -18,7 +18,7 @@ class AccessToken:
 
     access_token: str = field(repr=False)
     expires_in: float = 3600
-    token_type: object = "bearer"
+    token_type: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
