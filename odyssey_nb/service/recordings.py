@@ -8,7 +8,7 @@ import math
 import time
 from contextlib import suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.video.frame import PictureType
@@ -21,7 +21,7 @@ from odyssey_nb.service.database import StreamRow
 from odyssey_nb.service.recorder import EVENTS, GROWING_VIDEO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from odyssey_nb.service.database import Database
@@ -137,17 +137,22 @@ class Recordings:
         self._limits = limits
         self._clock = clock
         self._turn = asyncio.Semaphore(1)
-        self._changed = asyncio.Event()  # set, and replaced, whenever a recording is whole
+        self._writing: set[str] = set()  # streams that run or are being made whole
+        self._changed = asyncio.Event()  # set, and replaced, whenever one is
 
-    async def began(
+    def began(
         self, stream_id: str, *, account: str, session_id: str, width: int, height: int
-    ) -> None:
-        """A stream runs."""
+    ) -> Coroutine[Any, Any, None]:
+        """A stream runs; its entry is made by what is returned."""
+        self._writing.add(stream_id)
         row = StreamRow(
             id=stream_id, account=account, session_id=session_id, width=width, height=height,
             started=self._clock(),
         )  # fmt: skip
 
+        return self._enter(row)
+
+    async def _enter(self, row: StreamRow) -> None:
         def insert() -> None:
             with self._database.begin() as session:
                 session.add(row)
@@ -155,12 +160,13 @@ class Recordings:
         try:
             await asyncio.to_thread(insert)
         except SQLAlchemyError:  # a full disk, say; the stream itself is worth more
-            log.exception("stream %s will leave no recording", stream_id)
+            log.exception("stream %s will leave no recording", row.id)
 
     async def over(self, stream_id: str, reason: str) -> None:
         """A stream has ended and its writer with it: make the recording whole."""
         async with self._turn:
             await asyncio.to_thread(self._over, stream_id, reason)
+        self._writing.discard(stream_id)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -191,10 +197,12 @@ class Recordings:
         with suppress(TimeoutError):
             async with asyncio.timeout(WHOLE_SECONDS):
                 while True:
-                    changed = self._changed
+                    changed, writing = self._changed, stream_id in self._writing
                     row = await asyncio.to_thread(ask)
-                    if row is None or row.state != "writing":
-                        return row if row is not None and row.state == "ready" else None
+                    if row is not None and row.state == "ready":
+                        return row
+                    if not writing:
+                        return None
                     await changed.wait()
         return None
 

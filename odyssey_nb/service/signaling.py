@@ -57,7 +57,7 @@ class Conversation:
         self._pool = pool
         self._recordings = recordings
         self._crew = crew
-        self._recording: str | None = None  # the stream whose recording is being written
+        self._recording: tuple[str, asyncio.Task[None]] | None = None  # stream, its entry
         self._ended_for = STREAMER_LOST.reason
         self._socket: WebSocket | None = None
         self._streamer: Streamer | None = None
@@ -87,21 +87,20 @@ class Conversation:
                     case "stream_began":
                         self._stream_over.clear()
                         self._table.stream_began(self.session, message.stream_id, message.prompt)
-                        self._recording = message.stream_id
-                        await self._recordings.began(
+                        entry = self._recordings.began(
                             message.stream_id,
                             account=self.session.account,
                             session_id=self.session.id,
                             width=message.width,
                             height=message.height,
                         )
+                        self._recording = message.stream_id, self._crew.start(entry)
                     case "stream_steered":
                         self.session.prompt = message.prompt
                     case "stream_over":
                         self._stream_over.set()
                         self._table.stream_over(self.session)
-                        self._recording = None
-                        self._crew.start(self._recordings.over(message.stream_id, message.reason))
+                        self._finish_recording(message.reason)
                         log.info(
                             "stream %s over: %s, %d pictures, %d encodes",
                             message.stream_id,
@@ -118,13 +117,19 @@ class Conversation:
             self._stream_over.set()
             if self._streamer is not None:
                 gone = self._pool.give_back(self._streamer)
-                if self._recording is not None:
-                    self._crew.start(self._finish_recording(self._recording, gone))
+                self._finish_recording(self._ended_for, gone)
 
-    async def _finish_recording(self, stream_id: str, gone: asyncio.Task[None]) -> None:
-        """Make the recording whole once nobody writes it any more."""
-        await asyncio.wait([gone])
-        await self._recordings.over(stream_id, self._ended_for)
+    def _finish_recording(self, reason: str, *writers: asyncio.Task[None]) -> None:
+        """Make the recording whole once it has its entry and nobody writes it any more."""
+        if self._recording is None:
+            return
+        (stream_id, entry), self._recording = self._recording, None
+
+        async def finish() -> None:
+            await asyncio.wait([entry, *writers])
+            await self._recordings.over(stream_id, reason)
+
+        self._crew.start(finish())
 
     async def attend(self, socket: WebSocket) -> None:
         """Serve `socket` until it closes or a newer one takes over."""
