@@ -100,25 +100,30 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return runtime
 
 
+def launch(folder: Path, *options: str, runtime: Path, world: str = "test_pattern") -> Service:
+    """Start a service whose files are in `folder`, and wait until it accepts requests."""
+    ready, data = folder / "ready", folder / "data"
+    command = [
+        sys.executable, "-m", "odyssey_nb.cli", "serve", "--port", "0", "--world", world,
+        "--data-dir", str(data), "--ready-file", str(ready), "--api-key", API_KEY, *options,
+    ]  # fmt: skip
+    environment = {**os.environ, "ODYSSEY_NB_RUNTIME_DIR": str(runtime)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    wait_until(lambda: ready.exists() or process.poll() is not None, seconds=30, what="the service")
+    assert process.poll() is None, "the service did not start"
+    said = json.loads(ready.read_text())
+    return Service(said["url"], said["pid"], data, process)
+
+
 @pytest.fixture
 def serve(tmp_path: Path, machine: Path) -> Iterator[Serve]:
     """Start services with options: ``serve("--streamers", "1")``; all end with the test."""
     services: list[Service] = []
 
     def start(*options: str, world: str = "test_pattern") -> Service:
-        ready = tmp_path / f"ready-{len(services)}"
-        data = tmp_path / f"service-{len(services)}"
-        command = [
-            sys.executable, "-m", "odyssey_nb.cli", "serve", "--port", "0", "--world", world,
-            "--data-dir", str(data), "--ready-file", str(ready), "--api-key", API_KEY, *options,
-        ]  # fmt: skip
-        process = subprocess.Popen(command, env=os.environ.copy())
-        wait_until(
-            lambda: ready.exists() or process.poll() is not None, seconds=30, what="the service"
-        )
-        assert process.poll() is None, "the service did not start"
-        said = json.loads(ready.read_text())
-        services.append(Service(said["url"], said["pid"], data, process))
+        folder = tmp_path / f"service-{len(services)}"
+        folder.mkdir()
+        services.append(launch(folder, *options, runtime=machine, world=world))
         return services[-1]
 
     yield start
@@ -127,10 +132,26 @@ def serve(tmp_path: Path, machine: Path) -> Iterator[Serve]:
             service.stop()
 
 
+@pytest.fixture(scope="session")
+def kept() -> Iterator[list[Service]]:
+    """Keep one service for the tests that need nothing special, as long as it lives."""
+    kept: list[Service] = []
+    yield kept
+    for service in kept:
+        if service.process.poll() is None:
+            service.stop()
+
+
 @pytest.fixture
-def service(serve: Serve) -> Service:
-    """One service with default options, showing the test pattern."""
-    return serve()
+def service(kept: list[Service], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with default options that shows the test pattern; no test may leave a session."""
+    if not kept or kept[-1].process.poll() is not None:
+        folder = tmp_path_factory.mktemp("kept")
+        (folder / "runtime").mkdir(mode=0o700)
+        kept.append(launch(folder, runtime=folder / "runtime"))
+    yield kept[-1]
+    if kept[-1].process.poll() is None:
+        kept[-1].wait_free(seconds=5)
 
 
 def find_local_service(runtime: Path) -> Service:

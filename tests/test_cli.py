@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from odyssey_nb.config import VERSION
-from tests.conftest import Service, wait_until
+from tests.conftest import Serve, Service, wait_until
 
 
 def odyssey_nb(*words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
@@ -64,8 +64,9 @@ def test_sessions_without_any() -> None:
     assert "no sessions" in odyssey_nb("sessions").stdout
 
 
-def test_recordings_from_a_terminal(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_from_a_terminal(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """The verb works without a notebook, and its mistakes are one line."""
+    service = serve()
     monkeypatch.setenv("ODYSSEY_API_URL", service.url)
     monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
     assert "no recordings" in odyssey_nb("recordings", "--limit", "3").stdout

@@ -13,7 +13,7 @@ import pytest
 from odyssey_nb import discovery
 from odyssey_nb.config import VERSION
 from odyssey_nb.discovery import ServiceAddress
-from tests.conftest import Serve, Service
+from tests.conftest import Serve
 
 NOBODY = ServiceAddress(url="http://127.0.0.1:1", pid=1, secret="s", data_dir="/d")
 
@@ -41,8 +41,9 @@ def test_a_file_that_makes_no_sense(machine: Path, text: str) -> None:
     assert discovery.running_service() is None
 
 
-def test_only_who_proves_it_is_believed(service: Service) -> None:
+def test_only_who_proves_it_is_believed(serve: Serve) -> None:
     """The right service is; with another secret, or when nobody answers, it is not."""
+    service = serve()
     found = discovery.running_service()
     assert found is not None
     assert (found.url, found.pid) == (service.url, service.pid)

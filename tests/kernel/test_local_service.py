@@ -16,7 +16,7 @@ from odyssey_nb.discovery import running_service
 from odyssey_nb.errors import ServiceStartError
 from odyssey_nb.kernel import local_service as module
 from odyssey_nb.kernel.local_service import ensure_local_service
-from tests.conftest import Service, wait_until
+from tests.conftest import Serve, Service, wait_until
 
 ASK = "from odyssey_nb.kernel.local_service import ensure_local_service as e; print(e()[0])"
 
@@ -51,18 +51,20 @@ def test_an_address_that_lies_is_not_believed(
     assert same_key == key, "the key outlives the service"
 
 
-def test_a_service_from_a_terminal_is_used(service: Service, machine: Path) -> None:
+def test_a_service_from_a_terminal_is_used(serve: Serve) -> None:
     """Whoever serves by hand wants notebooks to use that; no second one is started."""
+    service = serve()
     url, key = ensure_local_service()
     assert url == service.url
     assert key == (service.data_dir / "local.key").read_text()
 
 
 def test_an_upgrade_takes_over(
-    service: Service, machine: Path, local_service: Callable[[], Service],
+    serve: Serve, machine: Path, local_service: Callable[[], Service],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A service of another version gives the data directory up when nobody uses it."""
+    service = serve()
     (info,) = machine.glob("service-*.json")
     older = info.rename(machine / "service-0.0.1.json")
     monkeypatch.setenv("ODYSSEY_NB_DATA_DIR", str(service.data_dir))

@@ -11,7 +11,13 @@ import pytest
 import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.manager import get_manager
-from tests.conftest import Service, wait_until
+from tests.conftest import Serve, Service, wait_until
+
+
+@pytest.fixture
+def service(serve: Serve) -> Service:
+    """A service of its own, because recordings stay."""
+    return serve()
 
 
 @pytest.fixture
