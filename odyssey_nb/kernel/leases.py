@@ -18,11 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from odyssey_nb.config import jupyter_server_pid, notebook_name, runtime_dir
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from odyssey_nb.locking import try_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +46,7 @@ class Lease:
         self.info = info
         self._dropping = threading.Lock()
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        if fcntl is not None:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(self._fd)  # a file of our own: nobody else can have it
         self._write()
 
     @classmethod

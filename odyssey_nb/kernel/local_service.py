@@ -25,11 +25,7 @@ from odyssey_nb.discovery import (
 from odyssey_nb.errors import ServiceStartError
 from odyssey_nb.kernel.logs import last_words, open_log
 from odyssey_nb.kernel.runtime import runtime
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from odyssey_nb.locking import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,7 +119,7 @@ def _starting() -> Iterator[None]:
     held = False
     try:
         held = _mine.acquire(timeout=START_SECONDS)
-        while not (held and _lock(fd)):
+        while not (held and try_lock(fd)):
             if time.monotonic() > deadline:
                 raise ServiceStartError("somebody else has been starting the service for long")
             time.sleep(POLL_SECONDS)
@@ -132,13 +128,3 @@ def _starting() -> Iterator[None]:
         os.close(fd)
         if held:
             _mine.release()
-
-
-def _lock(fd: int) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -8,11 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from odyssey_nb.errors import SettingError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from odyssey_nb.locking import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +29,7 @@ def owned(directory: Path) -> Iterator[None]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not _lock(fd):
+        if not try_lock(fd):
             with suppress(ValueError, KeyError, TypeError):
                 owner = json.loads(os.pread(fd, 1000, 0))["pid"]
                 raise SettingError(
@@ -48,15 +44,3 @@ def owned(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _lock(fd: int) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
