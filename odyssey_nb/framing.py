@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LENGTH = struct.Struct(">I")
-LARGEST = (
-    96 * 1024 * 1024
-)  # bytes; a 25 MiB image as base64 inside a start message fits three times
+LARGEST = 96 * 1024 * 1024  # bytes: a ring of pictures in one answer, or three 25 MiB images
 
 
 class FrameTooLargeError(ValueError):

@@ -68,9 +68,7 @@ class Connection:
         self.signaling_url = ""
         self.opened_by_this_call = True
         self.orientation = ORIENTATIONS[0]
-        self.stream_ends = (
-            0.0  # when the service's limit ends the stream, epoch seconds; 0: unknown
-        )
+        self.stream_ends = 0.0  # by the service's limit, in epoch seconds; 0: unknown
         self.aio = ConnectionAio(self)
         self._manager = manager
         self.link = link

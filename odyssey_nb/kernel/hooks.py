@@ -1,8 +1,7 @@
 """Where a notebook's polite ends meet ours; the impolite ones are the sidecar's.
 
 - ``do_shutdown`` of the kernel: Restart and Shut down, also while a cell computes. It runs on the
-  control
-  thread with a budget of 2.5 s before SIGTERM, of which we take 1 s.
+  control thread with a budget of 2.5 s before SIGTERM, of which we take 1 s.
 - ``atexit``: ``exit()`` in a cell, nbclient's timeout, plain scripts, the IPython terminal.
 
 No signal handlers: ipykernel owns SIGINT, and a handler for SIGTERM would only delay the end.

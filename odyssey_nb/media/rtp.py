@@ -3,9 +3,8 @@
 Four seams, each set on an instance, checked on the lowest and the newest supported aiortc:
 
 - `receive_pictures`: aiortc releases a picture only when the next one begins (33 to 50 ms later)
-  and decodes
-  it on a thread. Ours is released on the RTP marker bit (RFC 6184 section 5.1) and never decoded
-  here.
+  and decodes it on a thread. Ours is released on the RTP marker bit (RFC 6184 section 5.1) and
+  never decoded here.
 - `ask_for_keyframe`: sends the Picture Loss Indication that aiortc keeps to itself (RFC 4585
   section 6.3.1).
 - `hear_keyframe_requests`: a sender fed with packets drops such requests; here they reach the

@@ -1,10 +1,9 @@
 """What a world is: prompts in, pictures out, one step at a time.
 
 A world is created for one stream and is driven by its streamer, in the streamer's process and on
-one
-thread: `steer` whenever a prompt arrives, `paint` once for every picture. Other packages offer
-    worlds through the entry-point group ``odyssey_nb.worlds``: the entry's name is what ``--world
-    NAME`` takes, its value a callable with the signature of `WorldFactory`.
+one thread: `steer` whenever a prompt arrives, `paint` once for every picture. Other packages offer
+worlds through the entry-point group ``odyssey_nb.worlds``: the entry's name is what
+``--world NAME`` takes, its value a callable with the signature of `WorldFactory`.
 """
 
 from __future__ import annotations
