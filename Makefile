@@ -5,7 +5,7 @@ LOWEST := .venv-lowest/bin
 JS := tests/js/node_modules/.ready
 FAST := not (faults or slow or benchmark or cloud)
 # Most tests wait for processes, so three at a time share two cores well.
-SHARED := -n 3 --dist loadfile
+SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 
 # Processes come and go by the hundred in the tests; let them find their modules compiled.
 export PYTHONDONTWRITEBYTECODE :=

@@ -22,6 +22,15 @@ pytest_plugins = ["tests.plugins.skips", "tests.plugins.chromium"]
 API_KEY = "ody_test_key_of_the_tests"
 
 
+# Files with few long tests. Begun last, each would leave the other workers without work.
+LONG = ("browser/", "test_cli.py", "test_notebooks.py", "kernel/", "sdk/", "test_readme.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let long files begin first."""
+    items.sort(key=lambda item: not any(each in item.nodeid for each in LONG))
+
+
 def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "it") -> Any:
     """Return what `condition` returns as soon as it is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
