@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
 import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from odyssey_nb.config import VERSION, runtime_dir
+from odyssey_nb.private import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,10 +78,7 @@ def publish(service: ServiceAddress) -> bool:
     """Say where `service` is, unless another one runs; return whether it was said."""
     if running_service() is not None:
         return False
-    partial = info_file().with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(service), file)
-    partial.replace(info_file())
+    write_private(info_file(), json.dumps(asdict(service)))
     return True
 
 

@@ -15,10 +15,10 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InvalidStateError, OperationError
-from aiortc.sdp import candidate_from_sdp
 
 from odyssey_nb.concurrency import Crew
 from odyssey_nb.errors import ConnectionLostError, NegotiationError
+from odyssey_nb.media.ice import add_candidate
 from odyssey_nb.media.rtp import (
     OnPicture,
     ask_for_keyframe,
@@ -109,15 +109,9 @@ class Peer:
 
     async def add_candidate(self, message: IceCandidate) -> None:
         """Take a candidate that the streamer trickled."""
-        text = message.candidate.removeprefix("candidate:")
-        if not text or self._connection.remoteDescription is None:
-            return
-        try:
-            candidate = candidate_from_sdp(text)
-            candidate.sdpMid, candidate.sdpMLineIndex = message.sdpMid, message.sdpMLineIndex
-            await self._connection.addIceCandidate(candidate)
-        except (ValueError, IndexError, AssertionError, OSError):
-            log.info("ignored an ICE candidate")
+        last = not message.candidate.removeprefix("candidate:")
+        if not last and self._connection.remoteDescription is not None:
+            await add_candidate(self._connection, message)
 
     async def ready(self) -> None:
         """Wait until media and both channels are up; the caller sets the deadline."""

@@ -30,6 +30,8 @@ from odyssey_nb.locking import try_lock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from odyssey_nb.config import Target
+
 START_SECONDS = 30.0
 STOP_SECONDS = 6.0
 UNUSED_SECONDS = 900  # a service that a notebook started ends after so long without sessions
@@ -53,6 +55,13 @@ def ensure_local_service(say: Callable[[str], None] = lambda _: None) -> tuple[s
                 say("starting the local service…")
                 found = _start()
     return found.url, local_key(Path(found.data_dir))
+
+
+def address_of(target: Target, say: Callable[[str], None] = lambda _: None) -> tuple[str, str]:
+    """Return URL and API key of `target`, which may be the local service."""
+    if target.url is not None and target.api_key is not None:
+        return target.url, target.api_key
+    return ensure_local_service(say)
 
 
 def _start() -> ServiceAddress:

@@ -20,7 +20,7 @@ from odyssey_nb.errors import (
 from odyssey_nb.kernel import hooks, leases
 from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.link import SidecarLink
-from odyssey_nb.kernel.local_service import ensure_local_service
+from odyssey_nb.kernel.local_service import address_of
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.wire import link as wire
 
@@ -127,9 +127,7 @@ class ConnectionManager:
 
     def _open(self, name: str, target: Target, timeout: float) -> Connection:
         hooks.install()
-        url, key = target.url, target.api_key
-        if url is None or key is None:
-            url, key = ensure_local_service(self.say)
+        url, key = address_of(target, self.say)
         link = self._sidecar()
         lease = leases.Lease.take(name, url, link.pid)
         access = Target(url=url, api_key=key)

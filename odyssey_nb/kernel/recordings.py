@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from odyssey_nb.errors import NotFoundError, OdysseyNBError
-from odyssey_nb.kernel.local_service import ensure_local_service
+from odyssey_nb.kernel.local_service import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,9 +33,7 @@ def ask(target: Target, work: Callable[[Control], Awaitable[T]]) -> T:
     """Let `work` talk to the API of `target`, on a loop of its own, and return what it returns."""
     from odyssey_nb.client.control import Control
 
-    url, key = target.url, target.api_key
-    if url is None or key is None:
-        url, key = ensure_local_service()
+    url, key = address_of(target)
 
     async def talk() -> T:
         async with Control.open(url, key) as control:

@@ -22,10 +22,11 @@ from odyssey_nb.concurrency import Crew, background
 from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.discovery import ServiceAddress, publish, withdraw
 from odyssey_nb.errors import SettingError
+from odyssey_nb.private import write_private
 from odyssey_nb.service.control import Desk, router
 from odyssey_nb.service.database import Database, sqlite_url
 from odyssey_nb.service.directory import owned
-from odyssey_nb.service.keys import KeyRing, write_private
+from odyssey_nb.service.keys import KeyRing
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.pool import StreamerPool
 from odyssey_nb.service.recordings import Recordings

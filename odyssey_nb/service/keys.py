@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
 from pathlib import Path
 from typing import Any
 
 import jwt
+
+from odyssey_nb.private import write_private
 
 PREFIX = "ody_"
 LOCAL_KEY = "local.key"  # the key that a notebook on this machine finds by itself
@@ -78,11 +79,3 @@ class KeyRing:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write `text` so that only this user can ever read it, all of it or nothing."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    partial.replace(path)

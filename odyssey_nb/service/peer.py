@@ -17,9 +17,9 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
-from aiortc.sdp import candidate_from_sdp
 
 from odyssey_nb.media.h264 import CLOCK_RATE
+from odyssey_nb.media.ice import add_candidate
 from odyssey_nb.media.rtp import h264_codecs, hear_keyframe_requests, offer_loopback
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.codec import MalformedMessageError
@@ -135,16 +135,7 @@ class Peer:
         if self._connection.remoteDescription is None:
             self._early.append(message)
             return
-        text = message.candidate.removeprefix("candidate:")
-        try:
-            if not text:
-                await self._connection.addIceCandidate(None)
-                return
-            candidate = candidate_from_sdp(text)
-            candidate.sdpMid, candidate.sdpMLineIndex = message.sdpMid, message.sdpMLineIndex
-            await self._connection.addIceCandidate(candidate)
-        except (ValueError, IndexError, AssertionError, OSError):
-            log.info("ignored an ICE candidate")
+        await add_candidate(self._connection, message)
 
     def tell(self, message: wire.FromStreamer) -> None:
         """Send `message` to the client, or keep it until the channel is open."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from odyssey_nb.service.keys import KeyRing, write_private
+from odyssey_nb.service.keys import KeyRing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,15 +141,3 @@ def test_adding_twice_keeps_the_account(tmp_path: Path) -> None:
     hashes = json.loads((tmp_path / "keys.json").read_text())
     assert len(hashes) == 2
     assert not [digest for digest in hashes if "ody" in digest]
-
-
-def test_write_private(tmp_path: Path) -> None:
-    """A private file is whole and private, and nothing half-written is left beside it."""
-    path = tmp_path / "alone" / "secret"
-    path.parent.mkdir()
-    path.write_text("older and longer than what follows")
-    path.chmod(0o644)
-    write_private(path, "new")
-    assert path.read_text() == "new"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(path.parent.iterdir()) == [path]
