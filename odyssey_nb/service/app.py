@@ -23,13 +23,14 @@ from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.discovery import ServiceAddress, publish, withdraw
 from odyssey_nb.errors import SettingError
 from odyssey_nb.private import write_private
-from odyssey_nb.service.control import Desk, router
 from odyssey_nb.service.database import Database, sqlite_url
+from odyssey_nb.service.desk import Desk
 from odyssey_nb.service.directory import owned
 from odyssey_nb.service.keys import KeyRing
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.pool import StreamerPool
 from odyssey_nb.service.recordings import Recordings
+from odyssey_nb.service.routes import ROUTERS
 from odyssey_nb.service.sessions import SHUTDOWN, SessionTable
 from odyssey_nb.service.signaling import Switchboard, keep_sweeping
 from odyssey_nb.service.storage import Storage
@@ -92,15 +93,15 @@ def create_app(
             for key in options.api_keys:
                 keys.add(key)
             app.state.desk = Desk(
-                keys,
-                options.limits,
-                table,
-                switchboard,
-                recordings,
-                options.world,
-                stun_port,
-                secret,
-                os.getpid(),
+                keys=keys,
+                limits=options.limits,
+                table=table,
+                switchboard=switchboard,
+                recordings=recordings,
+                world=options.world,
+                stun_port=stun_port,
+                secret=secret,
+                pid=os.getpid(),
             )
             every = min(SWEEP_SECONDS, options.limits.shortest_clock / 4)
             async with background(keep_sweeping(table, every=every)):
@@ -118,7 +119,8 @@ def create_app(
         expose_headers=["Location"],
         max_age=3600,
     )
-    app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 

@@ -1,0 +1,5 @@
+"""The HTTP API, one file for each noun (protocol section 2)."""
+
+from odyssey_nb.service.routes import access, operations, recordings, sessions
+
+ROUTERS = (access.router, sessions.router, recordings.router, operations.router)

@@ -1,0 +1,57 @@
+"""Keys against tokens, regions, and the ICE servers: what a client asks first."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from odyssey_nb.service.desk import API, account_of, answer, body_of, desk_of, origin_of
+from odyssey_nb.wire.control import (
+    AccessToken,
+    IceConfig,
+    IceServer,
+    KeyExchange,
+    Region,
+    Regions,
+)
+
+ACCESS_SECONDS = 3600.0
+REGION = "local"
+
+router = APIRouter()
+
+
+@router.post("/auth/token")
+async def exchange_key(request: Request) -> Response:
+    """Exchange an API key for an access token."""
+    keys = desk_of(request).keys
+    account = keys.account((await body_of(request, KeyExchange)).api_key)
+    if account is None:
+        raise HTTPException(401, "Invalid API key")
+    token = keys.issue(API, ACCESS_SECONDS, sub=account)
+    return answer(AccessToken(access_token=token, expires_in=ACCESS_SECONDS, token_type="bearer"))
+
+
+@router.get("/regions")
+async def regions(request: Request) -> Response:
+    """List the one region there is."""
+    account_of(request)
+    return answer(Regions(regions=[Region(id=REGION, ping_url=f"{origin_of(request)}/ping")]))
+
+
+@router.get("/ping")
+async def ping() -> Response:
+    """Answer, so that a client can time it."""
+    return PlainTextResponse("pong")
+
+
+@router.get("/config")
+async def ice_config(request: Request) -> Response:
+    """Return the ICE servers: our own STUN responder."""
+    return answer(IceConfig(iceServers=_ice_servers(request)))
+
+
+def _ice_servers(request: Request) -> list[IceServer]:
+    host = request.url.hostname or "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    return [IceServer(urls=f"stun:{host}:{desk_of(request).stun_port}")]

@@ -1,0 +1,81 @@
+"""Recordings: list them, find their files, hand those out."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+
+from odyssey_nb.service.desk import account_of, answer, desk_of, iso, origin_of
+from odyssey_nb.service.recordings import FILES
+from odyssey_nb.wire.recordings import Recording, RecordingInfo, RecordingPage
+
+MOST_LISTED = 100  # recordings in one answer (protocol section 2.8)
+MEDIA_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".jsonl": "application/jsonl"}
+
+router = APIRouter()
+
+
+@router.get("/stream-recordings")
+async def list_recordings(request: Request, limit: int = 50, offset: int = 0) -> Response:
+    """List the caller's recordings, newest first."""
+    account = account_of(request)
+    if not (1 <= limit <= MOST_LISTED and offset >= 0):
+        raise HTTPException(422, f"limit is 1 to {MOST_LISTED}, offset 0 or more")
+    rows, total = await desk_of(request).recordings.page(account, limit=limit, offset=offset)
+    listed = [
+        RecordingInfo(
+            stream_id=row.id,
+            width=row.width,
+            height=row.height,
+            started_at=iso(row.started),
+            ended_at=None if row.ended is None else iso(row.ended),
+            duration_seconds=row.duration,
+        )
+        for row in rows
+    ]
+    return answer(RecordingPage(recordings=listed, total=total, limit=limit, offset=offset))
+
+
+@router.get("/recordings/{stream_id}")
+async def recording(request: Request, stream_id: str) -> Response:
+    """Say where the files of one recording are, for an hour."""
+    account, desk = account_of(request), desk_of(request)
+    row = await desk.recordings.find(stream_id, account)
+    if row is None:
+        raise HTTPException(404, "Recording not found")
+    seconds = desk.limits.recording_url_seconds
+    video, preview, thumbnail, events = (
+        origin_of(request) + desk.recordings.storage.signed(stream_id, name, seconds=seconds)
+        for name in FILES
+    )
+    return answer(
+        Recording(
+            stream_id=row.id,
+            video_url=video,
+            events_url=events,
+            thumbnail_url=thumbnail,
+            preview_url=preview,
+            frame_count=row.frame_count,
+            duration_seconds=row.duration,
+        )
+    )
+
+
+@router.delete("/recordings/{stream_id}")
+async def delete_recording(request: Request, stream_id: str) -> Response:
+    """Remove one recording and its files."""
+    account = account_of(request)
+    if not await desk_of(request).recordings.delete(stream_id, account):
+        raise HTTPException(404, "Recording not found")
+    return Response(status_code=204)
+
+
+@router.get("/media/{stream_id}/{name}")
+async def media(
+    request: Request, stream_id: str, name: str, expires: str = "", signature: str = ""
+) -> Response:
+    """Hand out the file of a signed URL, whole or in ranges."""
+    file = desk_of(request).recordings.storage.open(stream_id, name, expires, signature)
+    if file is None:
+        raise HTTPException(403, "This link is not valid, or has expired")
+    return FileResponse(file, media_type=MEDIA_TYPES.get(file.suffix))

@@ -1,0 +1,107 @@
+"""Sessions: reserve a streamer, list what is held, and the signaling socket's door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
+
+from odyssey_nb.service.desk import SIGNALING, account_of, answer, body_of, desk_of, origin_of
+from odyssey_nb.service.routes.access import REGION
+from odyssey_nb.service.sessions import NoFreeStreamerError, TooManySessionsError
+from odyssey_nb.wire.control import (
+    Capabilities,
+    SessionGrant,
+    SessionRequest,
+    Sessions,
+    SessionToken,
+    SessionTokenRequest,
+    UsageProblem,
+)
+from odyssey_nb.wire.streamer import Negotiate
+
+if TYPE_CHECKING:
+    from odyssey_nb.service.sessions import Session
+
+TOKEN_SECONDS = 600.0
+
+router = APIRouter()
+
+
+@router.post("/sessions/request")
+async def request_session(request: Request) -> Response:
+    """Reserve a streamer: 200, 429 over the account's limit, 503 when none is free."""
+    desk, account = desk_of(request), account_of(request)
+    await body_of(request, SessionRequest)
+    try:
+        session = desk.table.request(account)
+    except TooManySessionsError as error:
+        problem = UsageProblem(
+            error="CONCURRENT_LIMIT_REACHED",
+            message=f"Maximum concurrent sessions ({error.limit}) reached",
+            action="End another session, then try again.",
+            details={"active_count": error.active, "limit": error.limit},
+        )
+        return answer({"detail": problem}, 429)
+    except NoFreeStreamerError:
+        raise HTTPException(503, "No streamer is free") from None
+    return answer(
+        SessionGrant(
+            session_id=session.id,
+            signalling_url=origin_of(request, "ws"),
+            capabilities=Capabilities(image_to_video=False),
+            model=desk.world,
+            region=REGION,
+            stream_seconds=desk.limits.stream_seconds,
+        )
+    )
+
+
+@router.post("/sessions/token")
+async def session_token(request: Request) -> Response:
+    """Issue a token for the session's socket; earlier ones stay good."""
+    session = _owned(request, (await body_of(request, SessionTokenRequest)).session_id)
+    token = desk_of(request).keys.issue(
+        SIGNALING, TOKEN_SECONDS, session_id=session.id, sub=session.account
+    )
+    return answer(SessionToken(session_token=token, expires_in=TOKEN_SECONDS))
+
+
+@router.get("/sessions")
+async def list_sessions(request: Request) -> Response:
+    """List the caller's live sessions."""
+    table = desk_of(request).table
+    mine = table.of(account_of(request))
+    return answer(Sessions(sessions=[table.describe(session) for session in mine]))
+
+
+@router.websocket("/client/{session_id}")
+async def signaling(socket: WebSocket, session_id: str, token: str = "") -> None:
+    """Open the session's signaling socket; a bad token is refused at the upgrade."""
+    desk = desk_of(socket)
+    claims = desk.keys.verify(token, SIGNALING)
+    session = desk.table.get(session_id)
+    allowed = claims is not None and claims.get("session_id") == session_id
+    if not allowed or session is None:
+        await socket.close()  # before accept: HTTP 403
+        return
+    await socket.accept()
+    if desk.table.get(session_id) is not session:
+        await socket.close()
+        return
+    desk.table.opened(session)
+    negotiate = Negotiate(
+        session_id=session.id,
+        world=desk.world,
+        stream_seconds=desk.limits.stream_seconds,
+        media=str(desk.recordings.storage.root),
+    )
+    await desk.switchboard.conversation(session, desk.table, negotiate).attend(socket)
+
+
+def _owned(request: Request, session_id: str) -> Session:
+    account = account_of(request)
+    session = desk_of(request).table.get(session_id)
+    if session is None or session.account != account:
+        raise HTTPException(404, "Session not found or not authorized")
+    return session
