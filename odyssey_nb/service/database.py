@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import ForeignKey, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY_SECONDS = 30  # how long SQLite waits for another writer
 
 
@@ -37,11 +37,41 @@ class SchemaRow(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
 
 
+class AccountRow(Base):
+    """Whose things are whose; what is None here is as the service's limits say."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created: Mapped[float]
+    suspended: Mapped[str | None]  # why
+    may_bypass: Mapped[bool] = mapped_column(default=False)  # the expansion of prompts
+    concurrent_streams: Mapped[int | None]
+    simulation_queue: Mapped[int | None]
+    monthly_hours: Mapped[float | None]
+    stream_seconds: Mapped[float | None]
+
+
+class KeyRow(Base):
+    """An API key, of which only a hash and its first characters are kept."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)  # SHA-256, in hexadecimal
+    prefix: Mapped[str]
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    created: Mapped[float]
+    revoked: Mapped[float | None]
+
+
 class StreamRow(Base):
-    """A stream that was run; times in seconds since the epoch, sizes in pixels.
+    """A stream or simulation that was run; times in seconds since the epoch, sizes in pixels.
 
     `state` is ``writing`` while it runs, ``ready`` once its recording is whole, ``lost`` when there
-    is none.
+    is none, ``deleted`` when it is gone. Usage is told from these rows: until `ended` is known,
+    `last_seen` says how long it ran at least.
     """
 
     __tablename__ = "streams"
@@ -58,6 +88,8 @@ class StreamRow(Base):
     duration: Mapped[float | None]
     size: Mapped[int] = mapped_column(default=0)  # bytes of its files
     state: Mapped[str] = mapped_column(default="writing")
+    kind: Mapped[str] = mapped_column(default="stream")  # or "simulation"
+    last_seen: Mapped[float | None]
 
 
 class Database:

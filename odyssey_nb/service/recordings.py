@@ -145,9 +145,10 @@ class Recordings:
     ) -> Coroutine[Any, Any, None]:
         """A stream runs; its entry is made by what is returned."""
         self._writing.add(stream_id)
+        now = self._clock()
         row = StreamRow(
             id=stream_id, account=account, session_id=session_id, width=width, height=height,
-            started=self._clock(),
+            started=now, last_seen=now,
         )  # fmt: skip
 
         return self._enter(row)
@@ -164,8 +165,9 @@ class Recordings:
 
     async def over(self, stream_id: str, reason: str) -> None:
         """A stream has ended and its writer with it: make the recording whole."""
+        ended = self._clock()  # before its turn comes, which is no time of use
         async with self._turn:
-            await asyncio.to_thread(self._over, stream_id, reason)
+            await asyncio.to_thread(self._over, stream_id, reason, ended)
         self._writing.discard(stream_id)
         self._changed.set()
         self._changed = asyncio.Event()
@@ -232,7 +234,7 @@ class Recordings:
 
         return await asyncio.to_thread(remove)
 
-    def _over(self, stream_id: str, reason: str) -> None:
+    def _over(self, stream_id: str, reason: str, ended: float) -> None:
         pictures: int | None
         duration: float | None
         try:
@@ -246,8 +248,9 @@ class Recordings:
             row = session.get(StreamRow, stream_id)
             if row is None or row.state != "writing":
                 return
-            killed = reason == SERVICE_LOST  # nobody knows when; its pictures tell
-            row.ended = row.started + (duration or 0) if killed else self._clock()
+            if reason == SERVICE_LOST:  # nobody knows when; its pictures tell, or who saw it last
+                ended = max(row.started + (duration or 0), row.last_seen or 0)
+            row.ended = ended
             row.reason, row.state = reason, state
             row.frame_count, row.duration = pictures, duration
             row.size = self.storage.size(stream_id)
