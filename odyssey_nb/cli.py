@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.errors import OdysseyNBError
 
 _VERBS = ("sessions", "recordings")  # verbs of the table that make sense without a kernel
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def main() -> None:
@@ -60,6 +62,7 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     add("--world", default="landscape", help="what streamers paint (default %(default)s)")
     add("--limit", action="append", default=[], metavar="NAME=VALUE", help="change a limit")
     add("--ready-file", type=Path, help='gets {"url", "pid"} once requests are accepted')
+    add("--log-level", choices=LOG_LEVELS, default="warning", help="default %(default)s")
     add("--stop-when-unused", type=float, default=0, metavar="SECONDS", help="0: never (default)")
 
 
@@ -67,6 +70,9 @@ def _serve(args: argparse.Namespace) -> None:
     from odyssey_nb.service.app import ServiceOptions, serve
     from odyssey_nb.service.limits import Limits
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Ours alone: the libraries' debug lines show query strings, in which tokens travel.
+    logging.getLogger("odyssey_nb").setLevel(args.log_level.upper())
     serve(
         ServiceOptions(
             host=args.host,

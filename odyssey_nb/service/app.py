@@ -28,7 +28,9 @@ from odyssey_nb.service.desk import Desk
 from odyssey_nb.service.directory import owned
 from odyssey_nb.service.keys import KeyRing
 from odyssey_nb.service.limits import Limits
+from odyssey_nb.service.metrics import Metrics, RequestTimer, ServiceCollector
 from odyssey_nb.service.pool import StreamerPool
+from odyssey_nb.service.readiness import Probe
 from odyssey_nb.service.recordings import Recordings
 from odyssey_nb.service.routes import ROUTERS
 from odyssey_nb.service.sessions import SHUTDOWN, SessionTable
@@ -73,6 +75,7 @@ def create_app(
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Return the application; it has its own streamers while it runs."""
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -89,6 +92,9 @@ def create_app(
                 clock=clock,
                 on_end=switchboard.end,
             )
+            metrics.read_from(
+                ServiceCollector(table, switchboard.totals, recordings, streamers=options.streamers)
+            )
             keys.local_key()
             for key in options.api_keys:
                 keys.add(key)
@@ -98,19 +104,26 @@ def create_app(
                 table=table,
                 switchboard=switchboard,
                 recordings=recordings,
+                metrics=metrics,
+                probe=Probe(table, pool, database, storage),
                 world=options.world,
                 stun_port=stun_port,
                 secret=secret,
                 pid=os.getpid(),
             )
+
+            async def say_goodbye() -> None:
+                table.close(SHUTDOWN)
+                await crew.settle(CLOSING_SECONDS)
+
+            app.state.say_goodbye = say_goodbye
             every = min(SWEEP_SECONDS, options.limits.shortest_clock / 4)
             async with background(keep_sweeping(table, every=every)):
                 yield
-            for session in table.all():
-                table.end(session.id, SHUTDOWN)
-            await crew.settle(CLOSING_SECONDS)
+            await say_goodbye()
 
     app = FastAPI(title="Odyssey, served locally", version=VERSION, lifespan=lifespan)
+    app.add_middleware(RequestTimer, metrics=metrics)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
@@ -159,11 +172,12 @@ async def _serve(options: ServiceOptions, listener: socket.socket, database: Dat
         access_log=False,  # tokens travel in query strings
         ws="websockets-sansio",
         ws_max_size=WEBSOCKET_BYTES,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
+    told = asyncio.Event()  # to stop
     address = ServiceAddress(
         url=url, pid=os.getpid(), secret=secret, data_dir=str(options.data_dir.resolve())
     )
@@ -190,15 +204,23 @@ async def _serve(options: ServiceOptions, listener: socket.socket, database: Dat
             if desk is None or len(desk.table):
                 continue
             if time.monotonic() - desk.table.last_busy >= options.stop_when_unused:
-                server.should_exit = True
+                told.set()
                 return
+
+    async def stop_when_told() -> None:
+        """Let clients hear why before uvicorn, which closes every socket with 1012, stops."""
+        await told.wait()
+        say_goodbye = getattr(app.state, "say_goodbye", None)
+        if say_goodbye is not None:
+            await say_goodbye()
+        server.should_exit = True
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+            loop.add_signal_handler(number, told.set)
     try:
-        async with background(announce(), stop_when_unused()):
+        async with background(announce(), stop_when_unused(), stop_when_told()):
             await server._serve([listener])
     finally:
         with contextlib.suppress(OSError, SettingError):

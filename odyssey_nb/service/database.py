@@ -126,6 +126,15 @@ class Database:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def ping(self) -> None:
+        """Run an empty transaction.
+
+        Raises:
+            SQLAlchemyError: The database does not take one.
+        """
+        with self.begin() as session:
+            session.execute(select(1))
+
     def _check_schema(self) -> None:
         try:
             Base.metadata.create_all(self._engine)

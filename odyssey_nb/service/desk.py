@@ -13,6 +13,8 @@ from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_bod
 if TYPE_CHECKING:
     from odyssey_nb.service.keys import KeyRing
     from odyssey_nb.service.limits import Limits
+    from odyssey_nb.service.metrics import Metrics
+    from odyssey_nb.service.readiness import Probe
     from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.service.sessions import SessionTable
     from odyssey_nb.service.signaling import Switchboard
@@ -31,6 +33,8 @@ class Desk:
     table: SessionTable
     switchboard: Switchboard
     recordings: Recordings
+    metrics: Metrics
+    probe: Probe
     world: str
     stun_port: int
     secret: str  # by which this service proves who it is, to those who know it too

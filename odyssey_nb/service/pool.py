@@ -141,6 +141,15 @@ class StreamerPool:
                 crew.start(warm.result().close())
             await crew.settle(GOODBYE_SECONDS + 1)
 
+    def is_warm(self) -> bool:
+        """Whether a streamer is warm now; one that has died meanwhile is replaced."""
+        if not self._warm.done():
+            return False
+        if self._warm.cancelled() or self._warm.exception() or not self._warm.result().alive:
+            self._warm = self._crew.start(Streamer.start())
+            return False
+        return True
+
     async def warm(self) -> None:
         """Wait until a streamer is warm."""
         await asyncio.shield(self._warm)

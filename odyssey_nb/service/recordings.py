@@ -220,6 +220,12 @@ class Recordings:
 
         return await asyncio.to_thread(ask)
 
+    def count(self) -> dict[str, int]:
+        """Return how many streams there are of each state; it blocks."""
+        by_state = select(StreamRow.state, func.count()).group_by(StreamRow.state)
+        with self._database.begin() as session:
+            return dict(session.execute(by_state).tuples().all())
+
     async def delete(self, stream_id: str, account: str) -> bool:
         """Remove a recording of `account` and its files; return whether there was one."""
 

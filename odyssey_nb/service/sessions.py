@@ -103,6 +103,7 @@ class SessionTable:
         self._on_end = on_end
         self._sessions: dict[str, Session] = {}
         self.last_busy = clock()
+        self.closed = False  # for good
         self.endings: dict[str, int] = {}  # how many sessions ended for which reason
 
     def __len__(self) -> int:
@@ -127,8 +128,10 @@ class SessionTable:
 
         Raises:
             TooManySessionsError: The account's limit is reached.
-            NoFreeStreamerError: No streamer is free.
+            NoFreeStreamerError: No streamer is free, or the table is closed.
         """
+        if self.closed:
+            raise NoFreeStreamerError
         mine = self.of(account)
         if len(mine) >= self._limits.concurrent_streams or len(self) >= self._streamers:
             for each in mine:
@@ -197,6 +200,12 @@ class SessionTable:
         self.endings[ending.reason] = self.endings.get(ending.reason, 0) + 1
         self._on_end(session, ending)
         return True
+
+    def close(self, ending: Ending) -> None:
+        """End every session, and take no other."""
+        self.closed = True
+        for session in self.all():
+            self.end(session.id, ending)
 
     def sweep(self) -> None:
         """End every session whose clock ran out."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fastapi.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from odyssey_nb.service.metrics import StreamTotals
 from odyssey_nb.service.pool import StreamerLostError
 from odyssey_nb.service.sessions import LEFT, STREAMER_LOST, Ending, Session, SessionTable
 from odyssey_nb.wire.codec import MalformedMessageError
@@ -51,12 +52,14 @@ class Conversation:
         pool: StreamerPool,
         recordings: Recordings,
         crew: Crew,
+        totals: StreamTotals,
     ) -> None:
         self.session = session
         self._table = table
         self._pool = pool
         self._recordings = recordings
         self._crew = crew
+        self._totals = totals
         self._recording: tuple[str, asyncio.Task[None]] | None = None  # stream, its entry
         self._ended_for = STREAMER_LOST.reason
         self._socket: WebSocket | None = None
@@ -100,6 +103,9 @@ class Conversation:
                     case "stream_over":
                         self._stream_over.set()
                         self._table.stream_over(self.session)
+                        self._totals.ended[message.reason] += 1
+                        self._totals.pictures += message.pictures_total
+                        self._totals.encodes += message.encodes_total
                         self._finish_recording(message.reason)
                         log.info(
                             "stream %s over: %s, %d pictures, %d encodes",
@@ -225,6 +231,7 @@ class Switchboard:
         self._crew = crew
         self._pool = pool
         self._recordings = recordings
+        self.totals = StreamTotals()
         self._conversations: dict[str, tuple[Conversation, asyncio.Task[None]]] = {}
 
     def conversation(
@@ -232,7 +239,9 @@ class Switchboard:
     ) -> Conversation:
         """Return the session's conversation; the first call begins it."""
         if session.id not in self._conversations:
-            conversation = Conversation(session, table, self._pool, self._recordings, self._crew)
+            conversation = Conversation(
+                session, table, self._pool, self._recordings, self._crew, self.totals
+            )
             relay = self._crew.start(conversation.relay(negotiate))
             self._conversations[session.id] = conversation, relay
         return self._conversations[session.id][0]

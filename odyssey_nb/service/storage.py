@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import shutil
+import tempfile
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -35,6 +36,15 @@ class Storage:
         if not _PART.fullmatch(stream_id):
             raise ValueError(f"no stream id: {stream_id!r}")
         return self.root / stream_id
+
+    def room(self) -> int:
+        """Return how many bytes are free.
+
+        Raises:
+            OSError: Nothing can be written here.
+        """
+        with tempfile.TemporaryFile(dir=self.root):
+            return shutil.disk_usage(self.root).free
 
     def size(self, stream_id: str) -> int:
         """Return how many bytes a stream's files have."""

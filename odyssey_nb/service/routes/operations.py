@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from odyssey_nb.config import VERSION
 from odyssey_nb.discovery import proof
 from odyssey_nb.service.desk import answer, desk_of
+from odyssey_nb.service.readiness import READY
+from odyssey_nb.wire.operations import Health
 
 router = APIRouter()
 
@@ -23,7 +27,31 @@ async def telemetry() -> Response:
 async def health(request: Request, challenge: str = "") -> Response:
     """Say who answers here, with a proof if there is a `challenge`."""
     desk = desk_of(request)
-    said = {"status": "ok", "version": VERSION, "pid": desk.pid, "sessions": len(desk.table)}
-    if challenge:
-        said["proof"] = proof(desk.secret, challenge)
-    return answer(said | {"time": time.time()})
+    return answer(
+        Health(
+            status="ok",
+            version=VERSION,
+            pid=desk.pid,
+            sessions=len(desk.table),
+            time=time.time(),
+            proof=proof(desk.secret, challenge) if challenge else None,
+        )
+    )
+
+
+@router.get("/readyz")
+async def readiness(request: Request) -> Response:
+    """Say whether a session would get what it needs; 503 if not, and which part lacks."""
+    found = await desk_of(request).probe.ask()
+    return answer(found, 200 if found.status == READY else 503)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Return the metrics for Prometheus.
+
+    They need no key, as scrapers expect: by default only this machine can ask, and no label names
+    anybody.
+    """
+    text = await asyncio.to_thread(desk_of(request).metrics.text)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
