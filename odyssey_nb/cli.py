@@ -9,7 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from odyssey_nb import verbs
+from odyssey_nb import keys, verbs
 from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.errors import OdysseyNBError
 
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the local service")
     _serve_options(serve)
     serve.set_defaults(run=_serve)
+    keys.add_commands(commands.add_parser("keys", help="make, list and revoke API keys"))
     for name in _VERBS:
         verb = verbs.find(name)
         command = commands.add_parser(name, help=verb.help)

@@ -25,6 +25,7 @@ from odyssey_nb.wire.control import (
     SessionTokenRequest,
 )
 from odyssey_nb.wire.recordings import Recording, RecordingPage
+from odyssey_nb.wire.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,6 +98,10 @@ class Control:
     async def sessions(self) -> Sessions:
         """List the account's live sessions (our local service only)."""
         return await self._ask("GET", "/sessions", Sessions)
+
+    async def usage(self) -> Usage:
+        """Return what the account has used and may use (our local service only)."""
+        return await self._ask("GET", "/usage", Usage)
 
     async def recordings(self, *, limit: int = 50, offset: int = 0) -> RecordingPage:
         """List the account's recordings, newest first; `limit` is at most 100."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REASONS: dict[str, type[errors.OdysseyNBError]] = {
+    "account_suspended": errors.SuspendedError,
     "quota_exceeded": errors.MonthlyLimitError,
     "concurrent_limit_exceeded": errors.ConcurrentLimitError,
     "session_timeout": errors.StreamLimitError,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 
 from odyssey_nb.concurrency import Crew, background
@@ -23,20 +23,25 @@ from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.discovery import ServiceAddress, publish, withdraw
 from odyssey_nb.errors import SettingError
 from odyssey_nb.private import write_private
+from odyssey_nb.service.accounts import Accounts
 from odyssey_nb.service.database import Database, sqlite_url
-from odyssey_nb.service.desk import Desk
+from odyssey_nb.service.desk import Desk, answer, identify
 from odyssey_nb.service.directory import owned
+from odyssey_nb.service.gate import Gate, keep_inspecting
 from odyssey_nb.service.keys import KeyRing
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.metrics import Metrics, RequestTimer, ServiceCollector
 from odyssey_nb.service.pool import StreamerPool
+from odyssey_nb.service.rates import Rates
 from odyssey_nb.service.readiness import Probe
 from odyssey_nb.service.recordings import Recordings
+from odyssey_nb.service.refusals import RefusedError
 from odyssey_nb.service.routes import ROUTERS
 from odyssey_nb.service.sessions import SHUTDOWN, SessionTable
 from odyssey_nb.service.signaling import Switchboard, keep_sweeping
 from odyssey_nb.service.storage import Storage
 from odyssey_nb.service.stun import stun_responder
+from odyssey_nb.service.usage import Ledger
 from odyssey_nb.service.worlds.base import find_world
 from odyssey_nb.wire.codec import encode_body
 
@@ -48,6 +53,7 @@ log = logging.getLogger(__name__)
 
 WEBSOCKET_BYTES = 64 * 1024 * 1024  # protocol section 5.3: a 25 MiB image as base64
 SWEEP_SECONDS = 10.0
+INSPECTION_SECONDS = 5.0  # also how much of a stream's time a killed service may lose count of
 CLOSING_SECONDS = 3.0  # what sessions get to end when the service stops
 
 
@@ -81,11 +87,15 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         crew = Crew()
         keys = KeyRing(options.data_dir)
+        accounts = Accounts(database, options.limits)
+        await asyncio.to_thread(_learn_keys, accounts, keys, options)
+        ledger = Ledger(database)
+        gate = Gate(accounts, ledger)
         storage = Storage(options.data_dir / "media", keys.secret)
         recordings = Recordings(database, storage, options.limits)
         await recordings.recover()
         async with stun_responder(options.host) as stun_port, StreamerPool.open() as pool:
-            switchboard = Switchboard(crew, pool, recordings)
+            switchboard = Switchboard(crew, pool, recordings, gate)
             table = SessionTable(
                 options.limits,
                 streamers=options.streamers,
@@ -95,11 +105,12 @@ def create_app(
             metrics.read_from(
                 ServiceCollector(table, switchboard.totals, recordings, streamers=options.streamers)
             )
-            keys.local_key()
-            for key in options.api_keys:
-                keys.add(key)
             app.state.desk = Desk(
                 keys=keys,
+                accounts=accounts,
+                ledger=ledger,
+                gate=gate,
+                rates=Rates(options.limits.requests_per_second),
                 limits=options.limits,
                 table=table,
                 switchboard=switchboard,
@@ -118,23 +129,48 @@ def create_app(
 
             app.state.say_goodbye = say_goodbye
             every = min(SWEEP_SECONDS, options.limits.shortest_clock / 4)
-            async with background(keep_sweeping(table, every=every)):
+            inspecting = keep_inspecting(
+                gate, table, switchboard, every=min(INSPECTION_SECONDS, every)
+            )
+            async with background(keep_sweeping(table, every=every), inspecting):
                 yield
             await say_goodbye()
 
-    app = FastAPI(title="Odyssey, served locally", version=VERSION, lifespan=lifespan)
+    app = FastAPI(
+        title="Odyssey, served locally",
+        version=VERSION,
+        lifespan=lifespan,
+        dependencies=[Depends(identify)],
+    )
+    app.add_exception_handler(RefusedError, _refuse)
     app.add_middleware(RequestTimer, metrics=metrics)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Location"],
+        expose_headers=["Location", "Retry-After"],
         max_age=3600,
     )
     for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+def _learn_keys(accounts: Accounts, keys: KeyRing, options: ServiceOptions) -> None:
+    accounts.take_over(options.data_dir)
+    accounts.remember(keys.local_key(), "local")
+    for key in options.api_keys:
+        accounts.remember(key)
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    """Answer what a limit refuses with 429."""
+    assert isinstance(error, RefusedError)
+    refusal = answer({"detail": error.problem}, 429)
+    if error.retry_after is not None:
+        refusal.headers["Retry-After"] = str(error.retry_after)
+    return refusal
 
 
 def serve(options: ServiceOptions) -> None:

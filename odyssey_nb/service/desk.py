@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import HTTPException, Request, Response, WebSocket
+from fastapi.requests import HTTPConnection
 
+from odyssey_nb.service import refusals
 from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_body
 
 if TYPE_CHECKING:
+    from odyssey_nb.service.accounts import Accounts, Caller
+    from odyssey_nb.service.gate import Gate
     from odyssey_nb.service.keys import KeyRing
     from odyssey_nb.service.limits import Limits
     from odyssey_nb.service.metrics import Metrics
+    from odyssey_nb.service.rates import Rates
     from odyssey_nb.service.readiness import Probe
     from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.service.sessions import SessionTable
     from odyssey_nb.service.signaling import Switchboard
+    from odyssey_nb.service.usage import Ledger
 
 T = TypeVar("T")
 
@@ -29,6 +36,10 @@ class Desk:
     """What the routes work with; one per application."""
 
     keys: KeyRing
+    accounts: Accounts
+    ledger: Ledger
+    gate: Gate
+    rates: Rates
     limits: Limits
     table: SessionTable
     switchboard: Switchboard
@@ -47,13 +58,53 @@ def desk_of(request: Request | WebSocket) -> Desk:
     return desk
 
 
-def account_of(request: Request) -> str:
+async def identify(connection: HTTPConnection) -> None:
+    """Find out whose access token a request carries, and count the request as theirs.
+
+    Every route depends on this, since a key that was revoked is known to the database alone, which
+    the event loop may not ask by itself.
+
+    Raises:
+        RefusedError: There were too many lately.
+    """
+    if connection.scope["type"] != "http":  # sockets carry tokens of another kind
+        return
+    desk: Desk = connection.app.state.desk
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    claims = desk.keys.verify(token, API) if scheme.lower() == "bearer" else None
+    connection.state.caller = caller = await holder_of(desk, claims)
+    if caller is not None:
+        count(desk, caller.account.id)
+
+
+async def holder_of(desk: Desk, claims: dict[str, Any] | None) -> Caller | None:
+    """Return whose token has these `claims`, unless the key that it was made from is revoked."""
+    number = str((claims or {}).get("key", ""))  # absent from tokens of earlier versions
+    return await asyncio.to_thread(desk.accounts.caller, int(number)) if number else None
+
+
+def count(desk: Desk, who: str) -> None:
+    """Count a request of `who`.
+
+    Raises:
+        RefusedError: There were too many lately.
+    """
+    wait = desk.rates.take(who)
+    if wait:
+        raise refusals.too_fast(wait)
+
+
+def caller_of(request: Request) -> Caller:
     """Return whose access token the request carries; without a good one it is refused with 401."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    claims = desk_of(request).keys.verify(token, API) if scheme.lower() == "bearer" else None
-    if claims is None:
+    caller: Caller | None = request.state.caller
+    if caller is None:
         raise HTTPException(401, "Invalid or expired access token")
-    return str(claims["sub"])
+    return caller
+
+
+def account_of(request: Request) -> str:
+    """Return the id of the account that asks; refused with 401 like `caller_of`."""
+    return caller_of(request).account.id
 
 
 async def body_of(request: Request, kind: type[T]) -> T:

@@ -53,6 +53,8 @@ PEER_LOST = Ending("peer_lost", "streamer_disconnected", CloseCode.STREAMER_LOST
 STREAMER_STUCK = Ending("streamer_stuck", "streamer_disconnected", CloseCode.STREAMER_LOST)
 STREAMER_LOST = Ending("streamer_lost", "streamer_disconnected", CloseCode.STREAMER_LOST)
 SHUTDOWN = Ending("service_shutdown", "streamer_disconnected", CloseCode.STREAMER_LOST)
+SUSPENDED = Ending("account_suspended", "account_suspended", CloseCode.QUOTA)
+KEYS_REVOKED = Ending("keys_revoked", "keys_revoked", CloseCode.BAD_TOKEN)
 ENDED_BY_OWNER = Ending("ended_by_owner", "ended_by_owner", CloseCode.UNKNOWN_SESSION)
 
 
@@ -71,6 +73,7 @@ class Session:
     idle_since: float = 0.0
     stream_id: str | None = None
     stream_since: float | None = None
+    stream_limit: float | None = None  # seconds that its newest stream may last
     prompt: str | None = None
 
 
@@ -121,8 +124,8 @@ class SessionTable:
         """Return every live session, oldest first."""
         return list(self._sessions.values())
 
-    def request(self, account: str) -> Session:
-        """Reserve a streamer.
+    def request(self, account: str, *, limit: int | None = None) -> Session:
+        """Reserve a streamer; an account that may hold more or fewer than others has a `limit`.
 
         An older reservation of the same account that was never opened gives way under pressure.
 
@@ -132,16 +135,17 @@ class SessionTable:
         """
         if self.closed:
             raise NoFreeStreamerError
+        limit = self._limits.concurrent_streams if limit is None else limit
         mine = self.of(account)
-        if len(mine) >= self._limits.concurrent_streams or len(self) >= self._streamers:
+        if len(mine) >= limit or len(self) >= self._streamers:
             for each in mine:
                 waited = self._clock() - each.created
                 if each.state == "reserved" and waited >= self._limits.reclaim_seconds:
                     self.end(each.id, RECLAIMED)
                     break
         active = len(self.of(account))
-        if active >= self._limits.concurrent_streams:
-            raise TooManySessionsError(active, self._limits.concurrent_streams)
+        if active >= limit:
+            raise TooManySessionsError(active, limit)
         if len(self) >= self._streamers:
             raise NoFreeStreamerError
         now = self._clock()
@@ -231,8 +235,8 @@ class SessionTable:
             return NEGOTIATION
         if now - session.opened >= limits.connection_seconds:
             return DURATION
-        since = session.stream_since
-        if since is not None and now - since >= limits.stream_seconds + STUCK_SECONDS:
+        since, longest = session.stream_since, session.stream_limit or limits.stream_seconds
+        if since is not None and now - since >= longest + STUCK_SECONDS:
             return STREAMER_STUCK
         if session.stream_id is None and now - session.idle_since >= limits.idle_seconds:
             return IDLE

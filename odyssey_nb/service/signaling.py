@@ -29,9 +29,10 @@ from odyssey_nb.wire.streamer import EndStream, Negotiate
 
 if TYPE_CHECKING:
     from odyssey_nb.concurrency import Crew
+    from odyssey_nb.service.gate import Gate
     from odyssey_nb.service.pool import Streamer, StreamerPool
     from odyssey_nb.service.recordings import Recordings
-    from odyssey_nb.wire.streamer import FromControl
+    from odyssey_nb.wire.streamer import AskStart, FromControl
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Conversation:
         table: SessionTable,
         pool: StreamerPool,
         recordings: Recordings,
+        gate: Gate,
         crew: Crew,
         totals: StreamTotals,
     ) -> None:
@@ -58,6 +60,7 @@ class Conversation:
         self._table = table
         self._pool = pool
         self._recordings = recordings
+        self._gate = gate
         self._crew = crew
         self._totals = totals
         self._recording: tuple[str, asyncio.Task[None]] | None = None  # stream, its entry
@@ -87,6 +90,8 @@ class Conversation:
                         self._table.connected(self.session)
                     case "peer_lost":
                         self._table.peer_lost(self.session)
+                    case "ask_start":
+                        self._crew.start(self._decide(streamer, message))
                     case "stream_began":
                         self._stream_over.clear()
                         self._table.stream_began(self.session, message.stream_id, message.prompt)
@@ -124,6 +129,14 @@ class Conversation:
             if self._streamer is not None:
                 gone = self._pool.give_back(self._streamer)
                 self._finish_recording(self._ended_for, gone)
+
+    async def _decide(self, streamer: Streamer, ask: AskStart) -> None:
+        streamer.send(await self._gate.decide(self.session, self._table, ask))
+
+    def command(self, command: EndStream) -> None:
+        """Have the streamer, if there is one yet, end its stream."""
+        if self._streamer is not None:
+            self._streamer.send(command)
 
     def _finish_recording(self, reason: str, *writers: asyncio.Task[None]) -> None:
         """Make the recording whole once it has its entry and nobody writes it any more."""
@@ -227,11 +240,12 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 class Switchboard:
     """All conversations, by session."""
 
-    def __init__(self, crew: Crew, pool: StreamerPool, recordings: Recordings) -> None:
+    def __init__(self, crew: Crew, pool: StreamerPool, recordings: Recordings, gate: Gate) -> None:
         self._crew = crew
         self._pool = pool
         self._recordings = recordings
         self.totals = StreamTotals()
+        self._gate = gate
         self._conversations: dict[str, tuple[Conversation, asyncio.Task[None]]] = {}
 
     def conversation(
@@ -240,11 +254,16 @@ class Switchboard:
         """Return the session's conversation; the first call begins it."""
         if session.id not in self._conversations:
             conversation = Conversation(
-                session, table, self._pool, self._recordings, self._crew, self.totals
+                session, table, self._pool, self._recordings, self._gate, self._crew, self.totals
             )
             relay = self._crew.start(conversation.relay(negotiate))
             self._conversations[session.id] = conversation, relay
         return self._conversations[session.id][0]
+
+    def command(self, session: Session, command: EndStream) -> None:
+        """Have the session's stream end, if there is one."""
+        if session.id in self._conversations:
+            self._conversations[session.id][0].command(command)
 
     def end(self, session: Session, ending: Ending) -> None:
         """End the session's conversation; process and socket follow in their own time."""

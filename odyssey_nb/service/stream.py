@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_nb.wire.streamer import FromStreamer as Report
+    from odyssey_nb.wire.streamer import StartDecision
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +210,8 @@ class Stream:
 class StreamEngine:
     """Runs a connection's streams, and answers what its client asks (protocol section 5.4).
 
-    `tell` sends to the client, `report` to the control plane. Commands are taken one after another.
+    `tell` sends to the client, `report` to the control plane, which `may_start` asks. Commands
+    are taken one after another.
     """
 
     def __init__(
@@ -217,14 +219,14 @@ class StreamEngine:
         factory: WorldFactory,
         hub: Hub,
         *,
-        stream_seconds: float,
+        may_start: Callable[[wire.InteractiveStreamStart], Awaitable[StartDecision]],
         media: Path | None = None,
         tell: Callable[[wire.FromStreamer], None],
         report: Callable[[Report], None],
     ) -> None:
         self._factory = factory
         self._hub = hub
-        self._stream_seconds = stream_seconds
+        self._may_start = may_start
         self._media = media
         self._tell = tell
         self._report = report
@@ -271,6 +273,10 @@ class StreamEngine:
         if not start.prompt.strip():
             self._refuse("empty_prompt", "the prompt has no words")
             return
+        decision = await self._may_start(start)
+        if decision.refused:
+            self._refuse(decision.refused, decision.message)
+            return
         try:
             stream, applied = await Stream.begin(self._factory, start, self._hub, self._media)
         except Exception:
@@ -278,17 +284,17 @@ class StreamEngine:
             self._refuse("world_failed", "the world did not start")
             return
         self._stream = stream
-        self._playing = asyncio.get_running_loop().create_task(self._play(stream))
+        self._playing = asyncio.get_running_loop().create_task(self._play(stream, decision))
         width, height = wire.PORTRAIT if start.portrait else wire.LANDSCAPE
         self._report(StreamBegan(stream_id=stream.id, prompt=applied, width=width, height=height))
         self._tell(wire.StreamStarted(stream_id=stream.id, applied_prompt=_echo(applied)))
 
-    async def _play(self, stream: Stream) -> None:
+    async def _play(self, stream: Stream, decision: StartDecision) -> None:
         try:
-            async with asyncio.timeout(self._stream_seconds or None):
+            async with asyncio.timeout(decision.seconds or None):
                 await stream.play()
         except TimeoutError:
-            self.take(EndStream(reason="session_timeout", message="Stream ended: time limit"))
+            self.take(EndStream(reason=decision.ends_for, message=decision.message))
         except Exception:
             log.exception("the world failed")
             self.take(EndStream(reason="world_failed", message="the world stopped working"))

@@ -22,12 +22,14 @@ from odyssey_nb.service.peer import Peer, PictureTrack
 from odyssey_nb.service.stream import Hub, StreamEngine
 from odyssey_nb.service.worlds.base import find_world
 from odyssey_nb.wire.streamer import (
+    AskStart,
     FromControl,
     FromStreamer,
     Negotiate,
     PeerConnected,
     PeerLost,
     Ready,
+    StartDecision,
     from_control,
     from_streamer,
 )
@@ -35,7 +37,11 @@ from odyssey_nb.wire.streamer import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from odyssey_nb.wire.stream import InteractiveStreamStart
+
 log = logging.getLogger(__name__)
+
+DECISION_SECONDS = 10.0  # what the control plane gets to decide on a start
 
 
 class Control:
@@ -57,6 +63,33 @@ class Control:
                     yield message
 
 
+class Starts:
+    """Asks the control plane whether streams may start, one after another."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._number = 0
+        self._answer: asyncio.Future[StartDecision] | None = None
+
+    async def ask(self, start: InteractiveStreamStart) -> StartDecision:
+        """Return the decision; without one in time the start is refused."""
+        self._number += 1
+        self._answer = asyncio.get_running_loop().create_future()
+        bypass = bool(start.bypass_vlm_expansion)
+        self._control.report(AskStart(number=self._number, bypass_expansion=bypass))
+        try:
+            async with asyncio.timeout(DECISION_SECONDS):
+                return await self._answer
+        except TimeoutError:
+            message = "the service did not decide in time"
+            return StartDecision(refused="service_failed", message=message)
+
+    def decided(self, decision: StartDecision) -> None:
+        """Take a decision; one that came too late is of no use any more."""
+        if self._answer is not None and not self._answer.done() and decision.number == self._number:
+            self._answer.set_result(decision)
+
+
 async def serve(control: Control) -> None:
     """Serve the one session that the control plane sends."""
     control.report(Ready())
@@ -74,6 +107,7 @@ async def _session(
     track = PictureTrack(request_keyframe=hub.request_keyframe)
     hub.add(track.put)
     crew = Crew()
+    starts = Starts(control)
 
     def on_state(state: str) -> None:
         if state == "connected":
@@ -91,7 +125,7 @@ async def _session(
         engine = StreamEngine(
             find_world(negotiate.world),
             hub,
-            stream_seconds=negotiate.stream_seconds,
+            may_start=starts.ask,
             media=Path(negotiate.media) if negotiate.media else None,
             tell=peer.tell,
             report=control.report,
@@ -106,6 +140,8 @@ async def _session(
                         # A name that does not resolve may take seconds; others must not wait for
                         # it.
                         crew.start(peer.add_candidate(message))
+                    case "start_decision":
+                        starts.decided(message)
                     case "interactive_stream_start" | "end_stream":
                         engine.take(message)
         await crew.close()

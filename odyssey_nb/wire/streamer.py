@@ -18,16 +18,39 @@ from odyssey_nb.wire.stream import InteractiveStreamError, InteractiveStreamStar
 class Negotiate:
     """Build the peer for a session and offer.
 
-    `stream_seconds` limits each stream, 0 does not. Each is recorded in a folder of `media`; with
-    an empty one nothing is.
+    Each stream is recorded in a folder of `media`; with an empty one nothing is.
     """
 
     session_id: str
     world: str
-    stream_seconds: float
     media: str = ""
     ice_servers: list[IceServer] = field(default_factory=list)
     type: Literal["negotiate"] = "negotiate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskStart:
+    """May a stream start? `number` finds the answer again."""
+
+    number: int
+    bypass_expansion: bool = False
+    type: Literal["ask_start"] = "ask_start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartDecision:
+    """The answer to an `AskStart`.
+
+    Either it is refused, for `refused`, or it may run for `seconds` (0: as long as it likes) and
+    then ends for `ends_for`. Both are reasons of protocol section 5.2.
+    """
+
+    number: int = 0
+    refused: str = ""
+    message: str = ""
+    seconds: float = 0
+    ends_for: str = "session_timeout"
+    type: Literal["start_decision"] = "start_decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +113,14 @@ class StreamOver:
     type: Literal["stream_over"] = "stream_over"
 
 
-FromControl = Negotiate | EndStream | Answer | IceCandidate | InteractiveStreamStart
+FromControl = Negotiate | StartDecision | EndStream | Answer | IceCandidate | InteractiveStreamStart
 FromStreamer = (
     Ready
     | Offer
     | IceCandidate
     | PeerConnected
     | PeerLost
+    | AskStart
     | StreamBegan
     | StreamSteered
     | StreamOver
@@ -104,7 +128,7 @@ FromStreamer = (
 )
 
 from_control: Codec[FromControl] = Codec(
-    Negotiate, EndStream, Answer, IceCandidate, InteractiveStreamStart
+    Negotiate, StartDecision, EndStream, Answer, IceCandidate, InteractiveStreamStart
 )
 from_streamer: Codec[FromStreamer] = Codec(
     Ready,
@@ -112,6 +136,7 @@ from_streamer: Codec[FromStreamer] = Codec(
     IceCandidate,
     PeerConnected,
     PeerLost,
+    AskStart,
     StreamBegan,
     StreamSteered,
     StreamOver,

@@ -104,8 +104,13 @@ def test_the_files_are_private(local_service: Callable[[], Service], machine: Pa
     """Key, log and runtime directory are for this user alone."""
     ensure_local_service()
     data = local_service().data_dir
-    files = [data / "local.key", data / "keys.json", data / "token.secret", machine / "service.log"]
+    files = [
+        data / "local.key",
+        data / "service.db",
+        data / "token.secret",
+        machine / "service.log",
+    ]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     key = (data / "local.key").read_text()
-    assert key not in (data / "keys.json").read_text()
+    assert key not in (data / "service.db").read_bytes().decode(errors="replace")
     assert key not in (machine / "service.log").read_text()

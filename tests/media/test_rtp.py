@@ -43,7 +43,7 @@ from odyssey_nb.wire.stream import (
     StreamEnded,
     StreamStarted,
 )
-from odyssey_nb.wire.streamer import StreamOver
+from odyssey_nb.wire.streamer import StartDecision, StreamOver
 
 ROUND = 1 << 16
 WRAP = 1 << 32
@@ -436,11 +436,16 @@ async def test_loopback_comes_first():
     assert addresses.count("127.0.0.1") == 1
 
 
+async def allowed(_start: InteractiveStreamStart) -> StartDecision:
+    """Let every stream start."""
+    return StartDecision()
+
+
 async def test_one_encode_for_every_watcher():
     """Owner and second watcher get the same bytes; every picture was painted and encoded once."""
     hub, taken, told, reports = Hub(), [Taken(), Taken()], [], []
     engine = StreamEngine(
-        TestPattern, hub, stream_seconds=0, tell=told.append, report=reports.append
+        TestPattern, hub, may_start=allowed, tell=told.append, report=reports.append
     )
     tracks = [PictureTrack(request_keyframe=hub.request_keyframe) for _ in taken]
     count = 8

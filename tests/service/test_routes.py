@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import jwt
 import pytest
+from sqlalchemy import select
 
+from odyssey_nb.service.database import Database, KeyRow, sqlite_url
 from tests.conftest import API_KEY
 from tests.service.running import OTHER_KEY, running
 
@@ -338,14 +340,15 @@ async def test_secrets_stay_secret(tmp_path: Path) -> None:
         local = (service.data_dir / "local.key").read_text()
     secrets = [API_KEY, OTHER_KEY, token, session_token, "ody_wrong_key"]
     files = [path for path in place.rglob("*") if path.is_file()]
-    assert {path.name for path in files} >= {"keys.json", "token.secret", "local.key", "said"}
+    assert {path.name for path in files} >= {"service.db", "token.secret", "local.key", "said"}
     for path in files:
         text = path.read_bytes().decode(errors="replace")
         assert not [secret for secret in secrets if secret in text], path
         assert path.name == "local.key" or local not in text
         assert path.name == "said" or path.stat().st_mode & 0o777 == 0o600, path
     assert service.data_dir.stat().st_mode & 0o777 == 0o700
-    hashes = json.loads((service.data_dir / "keys.json").read_text())
-    assert set(hashes) == {
+    with Database.open(sqlite_url(service.data_dir)) as database, database.begin() as session:
+        hashes = set(session.scalars(select(KeyRow.hash)))
+    assert hashes == {
         hashlib.sha256(key.encode()).hexdigest() for key in (API_KEY, OTHER_KEY, local)
     }

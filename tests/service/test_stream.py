@@ -17,7 +17,13 @@ from odyssey_nb.media.h264 import Decoder, is_keyframe
 from odyssey_nb.service.stream import Hub, KeyframeClock, StreamEngine
 from odyssey_nb.service.worlds.test_pattern import TestPattern, prompt_hash, read
 from odyssey_nb.wire import stream as wire
-from odyssey_nb.wire.streamer import EndStream, StreamBegan, StreamOver, StreamSteered
+from odyssey_nb.wire.streamer import (
+    EndStream,
+    StartDecision,
+    StreamBegan,
+    StreamOver,
+    StreamSteered,
+)
 from tests.service.raw_client import until
 
 if TYPE_CHECKING:
@@ -70,11 +76,15 @@ class Bench:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, *, stream_seconds: float = 0) -> AsyncIterator[Bench]:
-        """Run an engine."""
+    async def open(cls, decision: StartDecision | None = None) -> AsyncIterator[Bench]:
+        """Run an engine whose control plane decides every start alike."""
+
+        async def may_start(_start: wire.InteractiveStreamStart) -> StartDecision:
+            return decision or StartDecision()
+
         hub, told, reports = Hub(), asyncio.Queue[Any](), list[Any]()
         engine = StreamEngine(
-            World, hub, stream_seconds=stream_seconds, tell=told.put_nowait, report=reports.append
+            World, hub, may_start=may_start, tell=told.put_nowait, report=reports.append
         )
         bench = cls(engine, hub, told, reports)
         hub.add(lambda *picture: bench.pictures.append(picture))
@@ -214,13 +224,22 @@ async def test_world_that_is_not_steered(bench: Bench) -> None:
 
 async def test_time_limit() -> None:
     """A stream ends by itself at its limit, and the next has a limit of its own."""
-    async with Bench.open(stream_seconds=0.3) as bench:
+    async with Bench.open(StartDecision(seconds=0.3, message="enough")) as bench:
         for _ in range(2):
             assert (await bench.ask(START)).type == "stream_started"
             problem = await bench.answer()
             assert problem.reason == "session_timeout"
             assert await bench.answer() == wire.StreamEnded()
             assert bench.reports[-1].reason == "session_timeout"
+
+
+async def test_a_refused_start() -> None:
+    """What the control plane refuses is told in its words, and costs nothing else."""
+    refused = StartDecision(refused="quota_exceeded", message="the month is used up")
+    async with Bench.open(refused) as bench:
+        problem = await bench.ask(START)
+        assert (problem.reason, problem.message) == ("quota_exceeded", "the month is used up")
+        assert bench.reports == []
 
 
 async def test_ended_from_the_service(bench: Bench) -> None:

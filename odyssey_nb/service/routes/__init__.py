@@ -1,5 +1,5 @@
 """The HTTP API, one file for each noun (protocol section 2)."""
 
-from odyssey_nb.service.routes import access, operations, recordings, sessions
+from odyssey_nb.service.routes import access, operations, recordings, sessions, usage
 
-ROUTERS = (access.router, sessions.router, recordings.router, operations.router)
+ROUTERS = (access.router, sessions.router, recordings.router, usage.router, operations.router)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from odyssey_nb.service.desk import API, account_of, answer, body_of, desk_of, origin_of
+from odyssey_nb.service.desk import API, account_of, answer, body_of, count, desk_of, origin_of
 from odyssey_nb.wire.control import (
     AccessToken,
     IceConfig,
@@ -24,11 +26,14 @@ router = APIRouter()
 @router.post("/auth/token")
 async def exchange_key(request: Request) -> Response:
     """Exchange an API key for an access token."""
-    keys = desk_of(request).keys
-    account = keys.account((await body_of(request, KeyExchange)).api_key)
-    if account is None:
+    desk = desk_of(request)
+    count(desk, f"address {request.client.host if request.client else ''}")
+    key = (await body_of(request, KeyExchange)).api_key
+    caller = await asyncio.to_thread(desk.accounts.find, key)
+    if caller is None:
         raise HTTPException(401, "Invalid API key")
-    token = keys.issue(API, ACCESS_SECONDS, sub=account)
+    claims = {"sub": caller.account.id, "key": str(caller.key)}
+    token = desk.keys.issue(API, ACCESS_SECONDS, **claims)
     return answer(AccessToken(access_token=token, expires_in=ACCESS_SECONDS, token_type="bearer"))
 
 

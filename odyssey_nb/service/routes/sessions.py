@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
 
-from odyssey_nb.service.desk import SIGNALING, account_of, answer, body_of, desk_of, origin_of
+from odyssey_nb.service.desk import (
+    SIGNALING,
+    account_of,
+    answer,
+    body_of,
+    caller_of,
+    desk_of,
+    holder_of,
+    origin_of,
+)
+from odyssey_nb.service.refusals import too_many_sessions
 from odyssey_nb.service.routes.access import REGION
 from odyssey_nb.service.sessions import NoFreeStreamerError, TooManySessionsError
 from odyssey_nb.wire.control import (
@@ -16,7 +26,6 @@ from odyssey_nb.wire.control import (
     Sessions,
     SessionToken,
     SessionTokenRequest,
-    UsageProblem,
 )
 from odyssey_nb.wire.streamer import Negotiate
 
@@ -30,19 +39,14 @@ router = APIRouter()
 
 @router.post("/sessions/request")
 async def request_session(request: Request) -> Response:
-    """Reserve a streamer: 200, 429 over the account's limit, 503 when none is free."""
+    """Reserve a streamer: 200, 429 over one of the account's limits, 503 when none is free."""
     desk, account = desk_of(request), account_of(request)
     await body_of(request, SessionRequest)
+    allowance = (await desk.gate.admit(account)).allowance
     try:
-        session = desk.table.request(account)
+        session = desk.table.request(account, limit=allowance.concurrent_streams)
     except TooManySessionsError as error:
-        problem = UsageProblem(
-            error="CONCURRENT_LIMIT_REACHED",
-            message=f"Maximum concurrent sessions ({error.limit}) reached",
-            action="End another session, then try again.",
-            details={"active_count": error.active, "limit": error.limit},
-        )
-        return answer({"detail": problem}, 429)
+        raise too_many_sessions(error.active, error.limit) from None
     except NoFreeStreamerError:
         raise HTTPException(503, "No streamer is free") from None
     return answer(
@@ -52,7 +56,7 @@ async def request_session(request: Request) -> Response:
             capabilities=Capabilities(image_to_video=False),
             model=desk.world,
             region=REGION,
-            stream_seconds=desk.limits.stream_seconds,
+            stream_seconds=allowance.stream_seconds,
         )
     )
 
@@ -61,9 +65,8 @@ async def request_session(request: Request) -> Response:
 async def session_token(request: Request) -> Response:
     """Issue a token for the session's socket; earlier ones stay good."""
     session = _owned(request, (await body_of(request, SessionTokenRequest)).session_id)
-    token = desk_of(request).keys.issue(
-        SIGNALING, TOKEN_SECONDS, session_id=session.id, sub=session.account
-    )
+    claims = {"session_id": session.id, "sub": session.account, "key": str(caller_of(request).key)}
+    token = desk_of(request).keys.issue(SIGNALING, TOKEN_SECONDS, **claims)
     return answer(SessionToken(session_token=token, expires_in=TOKEN_SECONDS))
 
 
@@ -80,9 +83,10 @@ async def signaling(socket: WebSocket, session_id: str, token: str = "") -> None
     """Open the session's signaling socket; a bad token is refused at the upgrade."""
     desk = desk_of(socket)
     claims = desk.keys.verify(token, SIGNALING)
+    holder = await holder_of(desk, claims)
     session = desk.table.get(session_id)
     allowed = claims is not None and claims.get("session_id") == session_id
-    if not allowed or session is None:
+    if holder is None or not allowed or session is None:
         await socket.close()  # before accept: HTTP 403
         return
     await socket.accept()
@@ -93,7 +97,6 @@ async def signaling(socket: WebSocket, session_id: str, token: str = "") -> None
     negotiate = Negotiate(
         session_id=session.id,
         world=desk.world,
-        stream_seconds=desk.limits.stream_seconds,
         media=str(desk.recordings.storage.root),
     )
     await desk.switchboard.conversation(session, desk.table, negotiate).attend(socket)

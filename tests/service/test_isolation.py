@@ -1,0 +1,60 @@
+"""No account sees another's anything: every route that the service tells of, with foreign ids."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import aiohttp
+
+from odyssey_nb.client.client import AsyncClient
+from odyssey_nb.client.control import Control
+from tests.conftest import API_KEY, Service
+from tests.service.raw_client import ask
+from tests.service.running import OTHER_KEY
+
+
+def filled(path: str, session_id: str, stream_id: str) -> str:
+    """Return `path` with its names replaced by ids."""
+    known = {"session_id": session_id, "name": "video.mp4"}
+    return re.sub(r"\{(\w+)[^}]*\}", lambda found: known.get(found[1], stream_id), path)
+
+
+async def test_foreign_ids_are_as_good_as_none(shared: Service) -> None:
+    """Whatever is asked about somebody else's thing, the answer is that of a made-up id."""
+    async with (
+        AsyncClient.open(shared.url, API_KEY) as owner,
+        Control.open(shared.url, API_KEY) as control,
+        aiohttp.ClientSession(shared.url) as http,
+    ):
+        first = await owner.start("a forest")
+        await owner.end()
+        await control.recording(first.id)
+        running = await owner.start("a sea")
+        (session,) = (await control.sessions()).sessions
+        theirs = {session.session_id, first.id, running.id}
+        _, exchanged = await ask(http, "/auth/token", {"api_key": OTHER_KEY})
+        headers = {"Authorization": f"Bearer {exchanged['access_token']}"}
+
+        async def told(method: str, path: str, session_id: str, stream_id: str) -> tuple[int, str]:
+            ids: dict[str, Any] = dict.fromkeys(("stream_id", "job_id", "id"), stream_id)
+            body = None if method in {"get", "head"} else ids | {"session_id": session_id}
+            where = filled(path, session_id, stream_id)
+            async with http.request(method, where, json=body, headers=headers) as response:
+                text = await response.text(errors="replace")
+            return response.status, text.replace(session_id, "ID").replace(stream_id, "ID")
+
+        async with http.get("/openapi.json") as response:
+            paths = (await response.json())["paths"]
+        asked = {(method, path) for path, methods in paths.items() for method in methods}
+        assert {("delete", "/recordings/{stream_id}"), ("get", "/usage")} <= asked
+        for method, path in sorted(asked - {("post", "/sessions/request")}):
+            for stream_id in (first.id, running.id):
+                status, text = await told(method, path, session.session_id, stream_id)
+                assert not [each for each in theirs if each in text], (method, path)
+                if "{" in path or path == "/sessions/token":
+                    made_up = await told(method, path, "no-such-session", "no-such-stream")
+                    assert (status, text) == made_up, (method, path)
+        assert (await control.recording(first.id)).stream_id == first.id
+        assert not owner.lost.done()
+    shared.wait_free()
