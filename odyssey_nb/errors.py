@@ -6,6 +6,7 @@ OdysseyNBError
 │   ├── NoStreamError            there is no active stream
 │   ├── StreamActiveError        a stream is already active
 │   ├── EmptyPromptError         the prompt has no words
+│   ├── ImageError               the image cannot be read, or this world takes none
 │   ├── UnknownVerbError         no such verb
 │   ├── UnknownWorldError        no such world
 │   └── SettingError             a setting has a value it cannot have
@@ -94,6 +95,12 @@ class EmptyPromptError(UsageError):
 
     def __init__(self, message: str = "the prompt is empty", *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
+
+
+class ImageError(UsageError):
+    """The image cannot be read, is too large, or this world starts from none."""
+
+    code = "INVALID_IMAGE"
 
 
 class UnknownVerbError(UsageError):

@@ -42,7 +42,7 @@ from odyssey_nb.service.signaling import Switchboard, keep_sweeping
 from odyssey_nb.service.storage import Storage
 from odyssey_nb.service.stun import stun_responder
 from odyssey_nb.service.usage import Ledger
-from odyssey_nb.service.worlds.base import find_world
+from odyssey_nb.service.worlds.base import find_world, takes_images
 from odyssey_nb.wire.codec import encode_body
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def create_app(
                 metrics=metrics,
                 probe=Probe(table, pool, database, storage),
                 world=options.world,
+                takes_images=takes_images(find_world(options.world)),
                 stun_port=stun_port,
                 secret=secret,
                 pid=os.getpid(),

@@ -47,6 +47,7 @@ class Desk:
     metrics: Metrics
     probe: Probe
     world: str
+    takes_images: bool  # whether that world does
     stun_port: int
     secret: str  # by which this service proves who it is, to those who know it too
     pid: int

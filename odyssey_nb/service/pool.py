@@ -89,6 +89,14 @@ class Streamer:
         """Send `message`; to a process that is gone it goes nowhere, and `receive` says so."""
         self._writer.write(frame(from_control.to_bytes(message)))
 
+    async def drain(self) -> None:
+        """Wait until the process has taken most of what was sent; one that is gone takes nothing.
+
+        An image is large, and whoever sends several waits here instead of filling the memory.
+        """
+        with suppress(ConnectionError):
+            await self._writer.drain()
+
     async def receive(self) -> FromStreamer:
         """Wait for the next message.
 

@@ -181,6 +181,9 @@ class Conversation:
                 return CloseCode.REPLACED
             self._table.heard(self.session)
             self._take(message.get("text") or message.get("bytes") or "")
+            del message  # it may hold an image
+            if self._streamer is not None:
+                await self._streamer.drain()
 
     def _take(self, text: str | bytes) -> None:
         try:
@@ -194,8 +197,13 @@ class Conversation:
             self._table.end(self.session.id, LEFT)
         elif self._streamer is not None:
             self._streamer.send(message)
-        elif len(self._early) < MOST_EARLY:
+        elif len(self._early) < MOST_EARLY and not self._is_second_start(message):
             self._early.append(message)
+
+    def _is_second_start(self, message: FromControl) -> bool:
+        """Return whether `message` would be refused anyway; it may be large."""
+        start = "interactive_stream_start"
+        return message.type == start and any(each.type == start for each in self._early)
 
     async def _tell(self, message: FromServer) -> None:
         if self._told:

@@ -14,10 +14,19 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from odyssey_nb.errors import ImageError
 from odyssey_nb.media.h264 import CLOCK_RATE, Encoder
 from odyssey_nb.media.pacing import Pacer
+from odyssey_nb.service import expansion, image
 from odyssey_nb.service.recorder import Recorder
-from odyssey_nb.service.worlds.base import PICTURES_PER_SECOND, Planes, World, WorldFactory
+from odyssey_nb.service.worlds.base import (
+    PICTURES_PER_SECOND,
+    Planes,
+    World,
+    WorldFactory,
+    expands_prompts,
+    takes_images,
+)
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.streamer import EndStream, StreamBegan, StreamOver, StreamSteered
 
@@ -112,13 +121,22 @@ class KeyframeClock:
 class Stream:
     """One run of a world. `first` makes the first picture; `play` goes on until it is cancelled."""
 
-    def __init__(self, world: World, encoder: Encoder, hub: Hub, turns: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        world: World,
+        encoder: Encoder,
+        hub: Hub,
+        turns: ThreadPoolExecutor,
+        *,
+        expands: bool,
+    ) -> None:
         self.id = str(uuid.uuid4())
         self.pictures = 0
         self.encoder = encoder
         self._world = world
         self._hub = hub
         self._turns = turns
+        self._expands = expands
         self._keyframes = KeyframeClock(PICTURES_PER_SECOND)
         self._began = time.monotonic()
         self._recorder: Recorder | None = None
@@ -134,15 +152,22 @@ class Stream:
         """Make the world and its first picture; return the stream and the applied prompt.
 
         With `media` the stream is recorded, from that picture on.
+
+        Raises:
+            ImageError: The image it should start from cannot be read.
         """
         width, height = wire.PORTRAIT if start.portrait else wire.LANDSCAPE
-        prompt = " ".join(start.prompt.split())
+        expands = expands_prompts(factory) and not start.bypass_vlm_expansion
+        prompt = expansion.expand(start.prompt) if expands else expansion.tidy(start.prompt)
         turns = ThreadPoolExecutor(1, thread_name_prefix="world")
-        seed = zlib.crc32(prompt.encode())
+        seed = zlib.crc32(expansion.tidy(start.prompt).encode())
 
         def make() -> Stream:
-            world = factory(width=width, height=height, prompt=prompt, seed=seed)
-            return cls(world, Encoder(width, height, rate=PICTURES_PER_SECOND), hub, turns)
+            url = start.input_image_base64
+            canvas = image.read(url, width, height) if url else None
+            world = factory(width=width, height=height, prompt=prompt, seed=seed, image=canvas)
+            encoder = Encoder(width, height, rate=PICTURES_PER_SECOND)
+            return cls(world, encoder, hub, turns, expands=expands)
 
         try:
             loop = asyncio.get_running_loop()
@@ -164,11 +189,10 @@ class Stream:
             self._recorder.event(kind, self._hub.timestamp(), **fields)
 
     async def steer(self, prompt: str) -> str:
-        """Let the world take `prompt`, between two pictures."""
+        """Let the world take `prompt`, between two pictures; return what it was given."""
         loop = asyncio.get_running_loop()
-        applied = await _within(
-            ANSWER_SECONDS, loop.run_in_executor(self._turns, self._world.steer, prompt)
-        )
+        applied = expansion.expand_update(prompt) if self._expands else expansion.tidy(prompt)
+        await _within(ANSWER_SECONDS, loop.run_in_executor(self._turns, self._world.steer, applied))
         self.note("interact", prompt=prompt, applied_prompt=applied)
         return applied
 
@@ -231,16 +255,23 @@ class StreamEngine:
         self._tell = tell
         self._report = report
         self._inbox: asyncio.Queue[wire.FromClient | EndStream] = asyncio.Queue()
+        self._image_waits = False
         self._stream: Stream | None = None
         self._playing: asyncio.Task[None] | None = None
 
     def take(self, command: wire.FromClient | EndStream) -> None:
         """Queue a command; with `MOST_WAITING` of them, further prompts are refused.
 
-        An end always finds room: a client that asks for it waits until it comes. What a client
-        sends beyond all reason goes unheard.
+        So is a second image while one waits, for they are large. An end always
+        finds room: a client that asks for it waits until it comes. What a client sends beyond all
+        reason goes unheard.
         """
         waiting = self._inbox.qsize()
+        if _has_image(command):
+            if self._image_waits:
+                self._refuse("too_many_requests", "another image is still waiting")
+                return
+            self._image_waits = waiting < MOST_WAITING
         if command.type == "end_stream" or waiting < MOST_WAITING:
             self._inbox.put_nowait(command)
         elif command.type != "interactive_stream_end":
@@ -252,19 +283,23 @@ class StreamEngine:
         """Serve commands until cancelled, then end the running stream."""
         try:
             while True:
-                command = await self._inbox.get()
-                match command.type:
-                    case "interactive_stream_start":
-                        await self._start(command)
-                    case "update":
-                        await self._update(command.prompt)
-                    case "interactive_stream_end":
-                        await self._end("client")
-                        self._tell(wire.StreamEnded())
-                    case "end_stream":
-                        await self._break_off(command.reason, command.message)
+                await self._serve(await self._inbox.get())  # not kept: it may hold an image
         finally:
             await self._end("disconnected")
+
+    async def _serve(self, command: wire.FromClient | EndStream) -> None:
+        match command.type:
+            case "interactive_stream_start":
+                if _has_image(command):
+                    self._image_waits = False
+                await self._start(command)
+            case "update":
+                await self._update(command.prompt)
+            case "interactive_stream_end":
+                await self._end("client")
+                self._tell(wire.StreamEnded())
+            case "end_stream":
+                await self._break_off(command.reason, command.message)
 
     async def _start(self, start: wire.InteractiveStreamStart) -> None:
         if self._stream is not None:
@@ -273,12 +308,18 @@ class StreamEngine:
         if not start.prompt.strip():
             self._refuse("empty_prompt", "the prompt has no words")
             return
+        if _has_image(start) and not takes_images(self._factory):
+            self._refuse("image_not_supported", "this world starts from no image; leave it out")
+            return
         decision = await self._may_start(start)
         if decision.refused:
             self._refuse(decision.refused, decision.message)
             return
         try:
             stream, applied = await Stream.begin(self._factory, start, self._hub, self._media)
+        except ImageError as error:
+            self._refuse("invalid_image", error.one_line())
+            return
         except Exception:
             log.exception("the world did not start")
             self._refuse("world_failed", "the world did not start")
@@ -343,6 +384,10 @@ class StreamEngine:
 
     def _refuse(self, reason: str, message: str) -> None:
         self._tell(wire.InteractiveStreamError(reason=reason, message=message))
+
+
+def _has_image(command: wire.FromClient | EndStream) -> bool:
+    return command.type == "interactive_stream_start" and bool(command.input_image_base64)
 
 
 def _echo(prompt: str) -> str:

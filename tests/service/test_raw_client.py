@@ -80,7 +80,7 @@ async def test_grant_has_the_fields_of_the_protocol(client: RawClient) -> None:
     """The reservation names the signaling server as a WebSocket origin without a trailing slash."""
     grant = client.reservation.grant
     assert re.fullmatch(r"ws://127\.0\.0\.1:\d+", grant["signalling_url"])
-    assert grant["capabilities"] == {"image_to_video": False}
+    assert grant["capabilities"] == {"image_to_video": True}
     assert grant["model"] == "test_pattern"
     assert isinstance(grant["session_id"], str)
 

@@ -149,7 +149,7 @@ async def test_session_request(api: Api, shared: Service) -> None:
     answer = await api.ask("POST", "/sessions/request", body, token=token)
     assert answer.status == 200
     assert answer.body["signalling_url"] == shared.url.replace("http", "ws", 1)
-    assert answer.body["capabilities"] == {"image_to_video": False}
+    assert answer.body["capabilities"] == {"image_to_video": True}
     (mine,) = (await api.ask("GET", "/sessions", token=token)).body["sessions"]
     assert mine["session_id"] == answer.body["session_id"]
     assert mine["state"] == "reserved"

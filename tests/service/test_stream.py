@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import threading
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from odyssey_nb.media.h264 import Decoder, is_keyframe
+from odyssey_nb.service import expansion
 from odyssey_nb.service.stream import Hub, KeyframeClock, StreamEngine
 from odyssey_nb.service.worlds.test_pattern import TestPattern, prompt_hash, read
 from odyssey_nb.wire import stream as wire
@@ -29,6 +33,9 @@ from tests.service.raw_client import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from odyssey_nb.service.worlds.base import Planes
 
 START = wire.InteractiveStreamStart(prompt="a world", portrait=False)
@@ -40,22 +47,30 @@ class World(TestPattern):
 
     patience = threading.Event()  # what a slow world waits for
 
-    def __init__(self, *, width: int, height: int, prompt: str, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        height: int,
+        prompt: str,
+        seed: int,
+        image: NDArray[np.uint8] | None = None,
+    ) -> None:
         if "fail to begin" in prompt:
             raise RuntimeError("this world does not begin")
         if "wait at once" in prompt:
             assert World.patience.wait(5)
-        super().__init__(width=width, height=height, prompt=prompt, seed=seed)
+        super().__init__(width=width, height=height, prompt=prompt, seed=seed, image=image)
         self.prompt = prompt
 
-    def steer(self, prompt: str) -> str:
+    def steer(self, prompt: str) -> None:
         """Fail, wait or steer."""
         if "fail to steer" in prompt:
             raise RuntimeError("this world is not steered")
         if "wait" in prompt:
             assert World.patience.wait(5)
         self.prompt = prompt
-        return super().steer(prompt)
+        super().steer(prompt)
 
     def paint(self, planes: Planes, *, step: int, time: float) -> None:
         """Fail or paint."""
@@ -338,3 +353,57 @@ async def test_keyframe_request_reaches_the_encoder(bench: Bench) -> None:
     await bench.see(at + 3)
     assert any(key for _, _, key in bench.pictures[at : at + 3])
     assert await bench.ask(END) == wire.StreamEnded()
+
+
+def with_image(prompt: str, size: tuple[int, int] = (64, 64)) -> wire.InteractiveStreamStart:
+    """Return a start from a plain image."""
+    file = io.BytesIO()
+    Image.new("RGB", size, "teal").save(file, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return replace(START, prompt=prompt, input_image_base64=url)
+
+
+async def test_image_for_a_world_that_takes_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A world that starts from no image says so instead of leaving it out."""
+    monkeypatch.setattr(World, "takes_images", False)
+    assert (await bench.ask(with_image("one"))).reason == "image_not_supported"
+    monkeypatch.undo()
+    assert (await bench.ask(with_image("one"))).type == "stream_started"
+
+
+async def test_images_do_not_pile_up(bench: Bench) -> None:
+    """While one image is at work one more may wait; any further one is refused at once."""
+    bench.engine.take(with_image("wait at once"))
+    await until(world_threads, seconds=2)
+    bench.engine.take(with_image("the second"))
+    assert (await bench.ask(with_image("the third"))).reason == "too_many_requests"
+    World.patience.set()
+    assert (await bench.answer()).type == "stream_started"
+    assert (await bench.answer()).reason == "stream_already_active"
+    assert (await bench.ask(END)).type == "stream_ended"
+    assert (await bench.ask(with_image("the fourth"))).type == "stream_started"
+
+
+@pytest.mark.parametrize("bypass", [True, False, None])
+async def test_expansion_and_its_bypass(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, bypass: bool | None
+) -> None:
+    """A world that wants it gets more than was said, and the client hears what; bypassed, not."""
+    monkeypatch.setattr(World, "expands_prompts", True, raising=False)
+    started = await bench.ask(replace(START, prompt=" a  cat", bypass_vlm_expansion=bypass))
+    assert started.applied_prompt == ("a cat" if bypass else expansion.expand("a cat"))
+    update = await bench.ask(wire.Update(prompt="it is  wet"))
+    assert update.prompt == ("it is wet" if bypass else expansion.expand_update("it is wet"))
+    began, steered = bench.reports
+    assert (began.prompt, steered.prompt) == (started.applied_prompt, update.prompt)
+    await until(
+        lambda: (
+            read(Decoder().decode(bench.pictures[-1][0]).to_ndarray(format="rgb24"))[1]
+            == prompt_hash(update.prompt)
+            if bench.pictures[-1][2]
+            else False
+        ),
+        seconds=5,
+    )

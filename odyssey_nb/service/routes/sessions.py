@@ -53,7 +53,7 @@ async def request_session(request: Request) -> Response:
         SessionGrant(
             session_id=session.id,
             signalling_url=origin_of(request, "ws"),
-            capabilities=Capabilities(image_to_video=False),
+            capabilities=Capabilities(image_to_video=desk.takes_images),
             model=desk.world,
             region=REGION,
             stream_seconds=allowance.stream_seconds,

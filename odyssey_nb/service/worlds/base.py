@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from odyssey_nb.errors import UnknownWorldError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 PICTURES_PER_SECOND = 20  # one picture per 50 ms: model overview page (protocol section 8)
@@ -34,11 +35,23 @@ class Planes:
     v: NDArray[np.uint8]  # (height / 2, width / 2)
 
 
+def planes_of(image: NDArray[np.uint8]) -> Planes:
+    """Return `image`, RGB of shape (height, width, 3) with even sides, as planes of its own."""
+    import av
+
+    height, width = image.shape[:2]
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    packed = frame.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+    y, u, v = np.split(packed.ravel(), (height * width, height * width * 5 // 4))
+    half = height // 2, width // 2
+    return Planes(y.reshape(height, width), u.reshape(half), v.reshape(half))
+
+
 class World(Protocol):
     """One run of a world, from its first prompt to its end."""
 
-    def steer(self, prompt: str) -> str:
-        """Let `prompt` act from the next picture on, and return it as the world understood it."""
+    def steer(self, prompt: str) -> None:
+        """Let `prompt` act from the next picture on."""
 
     def paint(self, planes: Planes, *, step: int, time: float) -> None:
         """Paint picture number `step` (from 0), `time` seconds after the first, into `planes`.
@@ -48,10 +61,27 @@ class World(Protocol):
 
 
 class WorldFactory(Protocol):
-    """Makes the world for one stream; sizes in pixels, the same `seed` the same world."""
+    """Makes the world for one stream; sizes in pixels, the same `seed` the same world.
 
-    def __call__(self, *, width: int, height: int, prompt: str, seed: int) -> World:
-        """Begin a world with `prompt`."""
+    A factory with a true attribute ``takes_images`` is also given images. One with a true
+    ``expands_prompts`` is given prompts that say more than their author did (`expansion`). Prompts
+    have single spaces, and what a world is given is what its client is told was applied.
+    """
+
+    def __call__(
+        self, *, width: int, height: int, prompt: str, seed: int, image: NDArray[np.uint8] | None
+    ) -> World:
+        """Begin with `prompt`, and with `image` (RGB, height x width x 3) if there is one."""
+
+
+def takes_images(factory: WorldFactory) -> bool:
+    """Return whether a world of `factory` may start from an image."""
+    return bool(getattr(factory, "takes_images", False))
+
+
+def expands_prompts(factory: WorldFactory) -> bool:
+    """Return whether a world of `factory` wants its prompts expanded."""
+    return bool(getattr(factory, "expands_prompts", False))
 
 
 def find_world(name: str) -> WorldFactory:

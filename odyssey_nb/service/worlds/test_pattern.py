@@ -1,8 +1,9 @@
 """A world whose pixels say which picture they are and which prompt they show.
 
 A strip of black and white squares along the top carries 32 bits of picture number and 32 bits of
-prompt hash, most significant first; the rest is a colour from the prompt with a bar that moves.
-Squares survive the encoder and a browser's scaling, so a screenshot can be read back with `read`.
+prompt hash, most significant first; the rest is a colour from the prompt, or the image that the
+stream started from, with a bar that moves. Squares survive the encoder and a browser's scaling, so
+a screenshot can be read back with `read`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from odyssey_nb.service.worlds.base import planes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,23 +35,36 @@ class TestPattern:
 
     __test__ = False  # the name is the world's; this is no test class
 
-    def __init__(self, *, width: int, height: int, prompt: str, seed: int) -> None:
+    takes_images = True
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        height: int,
+        prompt: str,
+        seed: int,
+        image: NDArray[np.uint8] | None = None,
+    ) -> None:
         del width, height, seed
         self._prompt = prompt
+        self._image = None if image is None else planes_of(image)
 
-    def steer(self, prompt: str) -> str:
+    def steer(self, prompt: str) -> None:
         """Show `prompt` from the next picture on."""
-        self._prompt = " ".join(prompt.split())
-        return self._prompt
+        self._prompt = prompt
 
     def paint(self, planes: Planes, *, step: int, time: float) -> None:
         """Paint picture `step`."""
         del time
         height, width = planes.y.shape
         digest = prompt_hash(self._prompt)
-        planes.y[:] = 80 + digest % 80
-        planes.u[:] = 64 + (digest >> 8) % 128
-        planes.v[:] = 64 + (digest >> 16) % 128
+        if self._image is not None:
+            planes.y[:], planes.u[:], planes.v[:] = self._image.y, self._image.u, self._image.v
+        else:
+            planes.y[:] = 80 + digest % 80
+            planes.u[:] = 64 + (digest >> 8) % 128
+            planes.v[:] = 64 + (digest >> 16) % 128
         strip = height // STRIP // ROWS * ROWS
         for row, number in enumerate((step, digest)):
             top = strip // ROWS * row

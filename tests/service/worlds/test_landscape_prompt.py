@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odyssey_nb.service.worlds.landscape.prompt import normalise, understand
+from odyssey_nb.service.expansion import tidy
+from odyssey_nb.service.worlds.landscape.prompt import understand
 from odyssey_nb.service.worlds.landscape.scene import Place, Scene, Season
 from odyssey_nb.service.worlds.landscape.vocabulary import WORDS
 
@@ -35,13 +36,7 @@ def test_any_text_is_a_prompt(first: str, second: str) -> None:
 @given(st.text() | PHRASES.map(" ".join))
 def test_reading_is_repeatable(prompt: str) -> None:
     """The same words after the same scene mean the same, whatever the white space between them."""
-    assert understand(prompt, WET) == understand(normalise(prompt), WET)
-
-
-@given(st.text())
-def test_normalised_prompts_have_single_spaces(prompt: str) -> None:
-    """Normalising leaves the words, one space between them, and does nothing twice."""
-    assert normalise(prompt).split(" ") == (prompt.split() or [""])
+    assert understand(prompt, WET) == understand(tidy(prompt), WET)
 
 
 @pytest.mark.parametrize(

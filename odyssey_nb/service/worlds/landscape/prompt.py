@@ -25,11 +25,6 @@ _WEATHER: Final = ("cloud", "rain", "snow", "fog", "storm", "wind")
 _NOON: Final = 12.0
 
 
-def normalise(prompt: str) -> str:
-    """Return `prompt` with every run of white space as one space, and none around it."""
-    return " ".join(prompt.split())
-
-
 def understand(prompt: str, scene: Scene) -> Scene:
     """Return `scene` with the changes `prompt` asks for; any text is a prompt.
 

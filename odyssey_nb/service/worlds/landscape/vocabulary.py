@@ -263,6 +263,9 @@ _GLUE = (
         "please, slowly, suddenly, quickly, beautiful, nice, will, has, have, turns, turn,"
         "outside, up, down, out, away, again, still, just, drifts, drifting, off, all, any,"
         "getting, becoming,"
+        # What the service adds to terse prompts (`service.expansion`) says nothing to us.
+        "photorealistic and finely detailed, wide shot from eye level, natural light,"
+        "rest of the scene stays as it is,"
         "time, horizon, air, distance, time of day, settles, settle, gather, gathers, hang, hangs",
     )
 )

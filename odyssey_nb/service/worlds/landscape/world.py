@@ -13,7 +13,7 @@ from odyssey_nb.service.worlds.landscape.light import Light, light_of
 from odyssey_nb.service.worlds.landscape.lightning import Lightning
 from odyssey_nb.service.worlds.landscape.mood import GLIDE, Mood
 from odyssey_nb.service.worlds.landscape.places import STEPS, build, settle
-from odyssey_nb.service.worlds.landscape.prompt import normalise, understand
+from odyssey_nb.service.worlds.landscape.prompt import understand
 from odyssey_nb.service.worlds.landscape.scene import Scene
 from odyssey_nb.service.worlds.landscape.scroll import Scroll
 from odyssey_nb.service.worlds.landscape.sky import Sky
@@ -21,6 +21,8 @@ from odyssey_nb.service.worlds.landscape.weather import Flakes, Rain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from odyssey_nb.service.worlds.base import Planes
     from odyssey_nb.service.worlds.landscape.blend import Bytes
@@ -38,7 +40,17 @@ class Landscape:
     The same size, seed, prompts and times give the same pictures.
     """
 
-    def __init__(self, *, width: int, height: int, prompt: str, seed: int) -> None:
+    expands_prompts = True
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        height: int,
+        prompt: str,
+        seed: int,
+        image: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Begin with the scene `prompt` describes; `width` and `height` in pixels, both even."""
         self._canvas = Canvas(width, height)
         self._brush = Brush(width)
@@ -63,11 +75,10 @@ class Landscape:
         settle(self._scenery)
         self._move: _Move | None = None
 
-    def steer(self, prompt: str) -> str:
+    def steer(self, prompt: str) -> None:
         """Let `prompt` change what it speaks about, from the next picture on."""
         self._scene = understand(prompt, self._scene)
         self._steered = True
-        return normalise(prompt)
 
     def paint(self, planes: Planes, *, step: int, time: float) -> None:
         """Paint the landscape as it is `time` seconds after its first picture."""
