@@ -2,8 +2,8 @@
 
 The map of the package, from what a user touches down to what crosses a process boundary:
 
-- `connect`, `start`, `interact`, `end`, `disconnect`, `status`, `sessions`, `recordings`: the verbs
-  (also ``%odyssey VERB``)
+- `connect`, `start`, `interact`, `end`, `disconnect`, `status`, `sessions`, `recordings`, `usage`:
+  the verbs (also ``%odyssey VERB``)
 - `sliders`: a prompt with controls in it
 - `widgets`: what a cell shows
 - `kernel`: connections and streams as cells see them
@@ -29,6 +29,7 @@ from odyssey_nb.api import (
     sliders,
     start,
     status,
+    usage,
 )
 from odyssey_nb.config import VERSION
 from odyssey_nb.errors import OdysseyNBError
@@ -52,6 +53,7 @@ __all__ = [
     "start",
     "status",
     "unload_ipython_extension",
+    "usage",
 ]
 
 

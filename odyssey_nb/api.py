@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.manager import SessionList
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.stream import Stream
+    from odyssey_nb.kernel.usage import UsageReport
     from odyssey_nb.widgets.sliders import Sliders
 
 
@@ -135,6 +136,28 @@ def recordings(
     target = get_manager().target_of("default", local=local, url=url, api_key=api_key)
     page = ask(target, lambda control: control.recordings(limit=limit))
     return RecordingList([Recording(target, each) for each in page.recordings], page.total, target)
+
+
+def usage(
+    *, local: bool | None = None, url: str | None = None, api_key: str | None = None
+) -> UsageReport:
+    """Return what the account uses now and has used this month; a cell shows a chart of the days.
+
+    >>> usage().total_hours
+
+    Args:
+        local: See `recordings`.
+        url: See `connect`.
+        api_key: See `connect`.
+
+    Raises:
+        AuthError: The key was refused.
+        ConnectError: The service does not answer.
+        NotFoundError: The service does not tell usage.
+    """
+    from odyssey_nb.kernel.usage import fetch
+
+    return fetch(get_manager().target_of("default", local=local, url=url, api_key=api_key))
 
 
 def sliders(template: str, *, on: str = "default", **values: Any) -> Sliders:

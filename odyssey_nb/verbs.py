@@ -161,6 +161,13 @@ VERBS: dict[str, Verb] = {
             ),
         ),
         Verb(
+            "usage",
+            "What the account uses now and has used this month.",
+            "%odyssey usage",
+            lambda args: api.usage(local=args.local or None),
+            (_LOCAL,),
+        ),
+        Verb(
             "help",
             "This list, or one verb in full.",
             "%odyssey help start",

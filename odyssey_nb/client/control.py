@@ -100,8 +100,12 @@ class Control:
         return await self._ask("GET", "/sessions", Sessions)
 
     async def usage(self) -> Usage:
-        """Return what the account has used and may use (our local service only)."""
-        return await self._ask("GET", "/usage", Usage)
+        """Return what the account has used and may use (our local service only).
+
+        Raises:
+            NotFoundError: The service does not tell.
+        """
+        return await self._ask("GET", "/usage", Usage, missing=errors.NotFoundError)
 
     async def recordings(self, *, limit: int = 50, offset: int = 0) -> RecordingPage:
         """List the account's recordings, newest first; `limit` is at most 100."""

@@ -9,6 +9,9 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import Error, Page
 
+from odyssey_nb.service.accounts import Accounts
+from odyssey_nb.service.database import Database, sqlite_url
+from odyssey_nb.service.limits import Limits
 from tests.conftest import Serve, Service, wait_until
 from tests.sdk.conftest import LOST_SECONDS, Application, OpenApplication, Rejected
 from tests.service.running import OTHER_KEY, streamers
@@ -132,6 +135,61 @@ def test_too_many_sessions(
     service.wait_free()
     another.connect()
     assert another.statuses[2:] == CONNECTED
+
+
+def refusal(application: Application) -> Rejected:
+    """Return how the SDK refuses to connect."""
+    with pytest.raises(Rejected) as caught:
+        application.connect()
+    assert application.statuses == ["authenticating", "failed"]
+    return caught.value
+
+
+def test_a_used_up_month(service: Service, open_application: OpenApplication) -> None:
+    """A stream ends with its month, and the next connection is refused with the typed error."""
+    with Database.open(sqlite_url(service.data_dir)) as database:
+        key, _ = Accounts(database, Limits()).create(values={"monthly_hours": 0.7 / 3600})
+    application = open_application(service.url, key)
+    application.connect()
+    application.start("the last second")
+    wait_until(lambda: application.told("stream error"), what="the end of the month")
+    ((reason, message),) = application.told("stream error")
+    assert (reason, message) == (
+        "quota_exceeded",
+        "Stream ended: the hours of this month are used up",
+    )
+    application.disconnect()
+    service.wait_free()
+
+    def used() -> bool:
+        usage = service.ask("GET", "/usage", token=service.token(key))
+        return bool(usage["stream_hours"] >= usage["monthly_hours"])
+
+    wait_until(used, what="the stream in the books")
+    refused = refusal(open_application(service.url, key))
+    assert refused.name == "MonthlyLimitReachedError"
+    assert set(refused.details) == {"used_hours", "limit_hours", "reset_date"}
+    assert refused.details["limit_hours"] == 0.7 / 3600
+
+
+def test_a_suspended_account(service: Service, open_application: OpenApplication) -> None:
+    """A suspended account is told why, in the SDK's typed error."""
+    with Database.open(sqlite_url(service.data_dir)) as database:
+        key, _ = Accounts(database, Limits()).create(values={"suspended": "unpaid bills"})
+    refused = refusal(open_application(service.url, key))
+    assert refused.name == "AccountSuspendedError"
+    assert refused.details == {"reason": "unpaid bills"}
+
+
+def test_too_many_requests(serve: Serve, open_application: OpenApplication) -> None:
+    """Who asks too often is told when to come back, in the SDK's typed error."""
+    service = serve("--limit", "requests_per_second=0.2")
+    token = service.token()
+    for _ in range(2):  # and ten seconds' worth are saved up
+        service.ask("GET", "/regions", token=token)
+    refused = refusal(open_application(service.url))
+    assert refused.name == "RateLimitError"
+    assert 1 <= refused.details["retry_after_seconds"] <= 5
 
 
 def test_waiting_for_a_streamer(
