@@ -31,6 +31,7 @@ from odyssey_nb.service.gate import Gate, keep_inspecting
 from odyssey_nb.service.keys import KeyRing
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.metrics import Metrics, RequestTimer, ServiceCollector
+from odyssey_nb.service.openapi import describe
 from odyssey_nb.service.pool import StreamerPool
 from odyssey_nb.service.rates import Rates
 from odyssey_nb.service.readiness import Probe
@@ -44,6 +45,7 @@ from odyssey_nb.service.stun import stun_responder
 from odyssey_nb.service.usage import Ledger
 from odyssey_nb.service.worlds.base import find_world, takes_images
 from odyssey_nb.wire.codec import encode_body
+from odyssey_nb.wire.control import UsageRefusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -142,6 +144,8 @@ def create_app(
         version=VERSION,
         lifespan=lifespan,
         dependencies=[Depends(identify)],
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        redoc_url=None,
     )
     app.add_exception_handler(RefusedError, _refuse)
     app.add_middleware(RequestTimer, metrics=metrics)
@@ -155,6 +159,7 @@ def create_app(
     )
     for router in ROUTERS:
         app.include_router(router)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
 
@@ -168,7 +173,7 @@ def _learn_keys(accounts: Accounts, keys: KeyRing, options: ServiceOptions) -> N
 async def _refuse(_request: Request, error: Exception) -> Response:
     """Answer what a limit refuses with 429."""
     assert isinstance(error, RefusedError)
-    refusal = answer({"detail": error.problem}, 429)
+    refusal = answer(UsageRefusal(detail=error.problem), 429)
     if error.retry_after is not None:
         refusal.headers["Retry-After"] = str(error.retry_after)
     return refusal

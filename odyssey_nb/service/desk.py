@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from fastapi import HTTPException, Request, Response, WebSocket
+from fastapi import HTTPException, Query, Request, Response, WebSocket
 from fastapi.requests import HTTPConnection
 
 from odyssey_nb.service import refusals
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 API, SIGNALING = "api", "signaling"  # audiences of our tokens
+
+MOST_LISTED = 100  # entries in one answer (protocol sections 2.8 and 2.9)
+MOST_SKIPPED = 2**31 - 1  # what every database takes
+# Only described so: `check_page` refuses in words, of which clients make more than of a list.
+Limit = Annotated[int, Query(json_schema_extra={"minimum": 1, "maximum": MOST_LISTED})]
+Offset = Annotated[int, Query(json_schema_extra={"minimum": 0, "maximum": MOST_SKIPPED})]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +120,12 @@ async def body_of(request: Request, kind: type[T]) -> T:
         return decode_body(await request.body() or b"{}", kind)
     except MalformedMessageError as error:
         raise HTTPException(422, f"malformed request: {error}") from error
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Refuse with 422 a page that cannot be."""
+    if not (1 <= limit <= MOST_LISTED and 0 <= offset <= MOST_SKIPPED):
+        raise HTTPException(422, f"limit is 1 to {MOST_LISTED}, offset 0 or more")
 
 
 def answer(body: object, status: int = 200) -> Response:

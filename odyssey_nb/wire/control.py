@@ -119,6 +119,27 @@ class UsageProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRefusal:
+    """A refusal with 429."""
+
+    detail: UsageProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Any other refusal, in words."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalid:
+    """A refusal with 422: in words, or one entry for each parameter that is wrong."""
+
+    detail: str | list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:
     """One live session, as ``GET /sessions`` lists it; seconds since it began."""
 

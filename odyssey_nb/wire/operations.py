@@ -26,3 +26,10 @@ class Readiness:
 
     status: str  # "ready" or "not ready"
     parts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """The answer to telemetry."""
+
+    status: str

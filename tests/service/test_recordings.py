@@ -156,6 +156,8 @@ async def test_the_list_is_the_callers_newest_first(shared: Service, control: Co
     assert (older.width, older.height, older.started_at[-1]) == (1280, 704, "Z")
     with pytest.raises(errors.ConnectError, match="limit"):
         await control.recordings(limit=101)
+    with pytest.raises(errors.ConnectError, match="offset"):
+        await control.recordings(offset=2**64)
 
     async with Control.open(shared.url, OTHER_KEY) as other:
         assert (await other.recordings()).total == 0

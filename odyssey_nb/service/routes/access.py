@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from odyssey_nb.service.desk import API, account_of, answer, body_of, count, desk_of, origin_of
+from odyssey_nb.service.openapi import described
 from odyssey_nb.wire.control import (
     AccessToken,
     IceConfig,
@@ -23,7 +24,10 @@ REGION = "local"
 router = APIRouter()
 
 
-@router.post("/auth/token")
+@router.post(
+    "/auth/token",
+    **described(AccessToken, takes=KeyExchange, refuses=[401], secured=False),
+)
 async def exchange_key(request: Request) -> Response:
     """Exchange an API key for an access token."""
     desk = desk_of(request)
@@ -37,20 +41,20 @@ async def exchange_key(request: Request) -> Response:
     return answer(AccessToken(access_token=token, expires_in=ACCESS_SECONDS, token_type="bearer"))
 
 
-@router.get("/regions")
+@router.get("/regions", **described(Regions))
 async def regions(request: Request) -> Response:
     """List the one region there is."""
     account_of(request)
     return answer(Regions(regions=[Region(id=REGION, ping_url=f"{origin_of(request)}/ping")]))
 
 
-@router.get("/ping")
+@router.get("/ping", **described("text/plain", secured=False))
 async def ping() -> Response:
     """Answer, so that a client can time it."""
     return PlainTextResponse("pong")
 
 
-@router.get("/config")
+@router.get("/config", **described(IceConfig, secured=False))
 async def ice_config(request: Request) -> Response:
     """Return the ICE servers: our own STUN responder."""
     return answer(IceConfig(iceServers=_ice_servers(request)))

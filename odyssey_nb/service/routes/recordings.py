@@ -5,22 +5,30 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
-from odyssey_nb.service.desk import account_of, answer, desk_of, iso, origin_of
+from odyssey_nb.service.desk import (
+    Limit,
+    Offset,
+    account_of,
+    answer,
+    check_page,
+    desk_of,
+    iso,
+    origin_of,
+)
+from odyssey_nb.service.openapi import described
 from odyssey_nb.service.recordings import FILES
 from odyssey_nb.wire.recordings import Recording, RecordingInfo, RecordingPage
 
-MOST_LISTED = 100  # recordings in one answer (protocol section 2.8)
 MEDIA_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".jsonl": "application/jsonl"}
 
 router = APIRouter()
 
 
-@router.get("/stream-recordings")
-async def list_recordings(request: Request, limit: int = 50, offset: int = 0) -> Response:
+@router.get("/stream-recordings", **described(RecordingPage, refuses=[422]))
+async def list_recordings(request: Request, limit: Limit = 50, offset: Offset = 0) -> Response:
     """List the caller's recordings, newest first."""
     account = account_of(request)
-    if not (1 <= limit <= MOST_LISTED and offset >= 0):
-        raise HTTPException(422, f"limit is 1 to {MOST_LISTED}, offset 0 or more")
+    check_page(limit, offset)
     rows, total = await desk_of(request).recordings.page(account, limit=limit, offset=offset)
     listed = [
         RecordingInfo(
@@ -36,7 +44,7 @@ async def list_recordings(request: Request, limit: int = 50, offset: int = 0) ->
     return answer(RecordingPage(recordings=listed, total=total, limit=limit, offset=offset))
 
 
-@router.get("/recordings/{stream_id}")
+@router.get("/recordings/{stream_id}", **described(Recording, refuses=[404]))
 async def recording(request: Request, stream_id: str) -> Response:
     """Say where the files of one recording are, for an hour."""
     account, desk = account_of(request), desk_of(request)
@@ -61,7 +69,7 @@ async def recording(request: Request, stream_id: str) -> Response:
     )
 
 
-@router.delete("/recordings/{stream_id}")
+@router.delete("/recordings/{stream_id}", **described(status=204, refuses=[404]))
 async def delete_recording(request: Request, stream_id: str) -> Response:
     """Remove one recording and its files."""
     account = account_of(request)
@@ -70,7 +78,10 @@ async def delete_recording(request: Request, stream_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/media/{stream_id}/{name}")
+@router.get(
+    "/media/{stream_id}/{name}",
+    **described("application/octet-stream", refuses=[403], secured=False),
+)
 async def media(
     request: Request, stream_id: str, name: str, expires: str = "", signature: str = ""
 ) -> Response:

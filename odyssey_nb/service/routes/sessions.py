@@ -16,6 +16,7 @@ from odyssey_nb.service.desk import (
     holder_of,
     origin_of,
 )
+from odyssey_nb.service.openapi import described
 from odyssey_nb.service.refusals import too_many_sessions
 from odyssey_nb.service.routes.access import REGION
 from odyssey_nb.service.sessions import NoFreeStreamerError, TooManySessionsError
@@ -37,7 +38,10 @@ TOKEN_SECONDS = 600.0
 router = APIRouter()
 
 
-@router.post("/sessions/request")
+@router.post(
+    "/sessions/request",
+    **described(SessionGrant, takes=SessionRequest, refuses=[503]),
+)
 async def request_session(request: Request) -> Response:
     """Reserve a streamer: 200, 429 over one of the account's limits, 503 when none is free."""
     desk, account = desk_of(request), account_of(request)
@@ -61,7 +65,7 @@ async def request_session(request: Request) -> Response:
     )
 
 
-@router.post("/sessions/token")
+@router.post("/sessions/token", **described(SessionToken, takes=SessionTokenRequest, refuses=[404]))
 async def session_token(request: Request) -> Response:
     """Issue a token for the session's socket; earlier ones stay good."""
     session = _owned(request, (await body_of(request, SessionTokenRequest)).session_id)
@@ -70,7 +74,7 @@ async def session_token(request: Request) -> Response:
     return answer(SessionToken(session_token=token, expires_in=TOKEN_SECONDS))
 
 
-@router.get("/sessions")
+@router.get("/sessions", **described(Sessions))
 async def list_sessions(request: Request) -> Response:
     """List the caller's live sessions."""
     table = desk_of(request).table

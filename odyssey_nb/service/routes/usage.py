@@ -7,12 +7,13 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from odyssey_nb.service.desk import answer, caller_of, desk_of
+from odyssey_nb.service.openapi import described
 from odyssey_nb.wire.usage import Usage
 
 router = APIRouter()
 
 
-@router.get("/usage")
+@router.get("/usage", **described(Usage))
 async def usage(request: Request) -> Response:
     """Tell the three figures of the account page, and the days of the month behind them."""
     desk, account = desk_of(request), caller_of(request).account
