@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from statistics import median, quantiles
 from time import process_time
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from odyssey_nb.service.worlds.base import PICTURES_PER_SECOND
 from odyssey_nb.service.worlds.landscape import Landscape
-from tests.contact_sheet import planes
+from tests.contact_sheet import photograph, planes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PROMPTS: Final = (
     "a clear day in the meadow",
@@ -25,11 +30,18 @@ SIZES: Final = ((1280, 704), (704, 1280))
 PICTURES: Final = 100
 
 
-def measure(prompt: str, width: int, height: int, *, steer: str | None = None) -> list[float]:
+def measure(
+    prompt: str,
+    width: int,
+    height: int,
+    *,
+    steer: str | None = None,
+    image: NDArray[np.uint8] | None = None,
+) -> list[float]:
     """Return the CPU time of each picture in milliseconds; the first includes making the world."""
     picture = planes(width, height)
     begun = process_time()
-    world = Landscape(width=width, height=height, prompt=prompt, seed=1)
+    world = Landscape(width=width, height=height, prompt=prompt, seed=1, image=image)
     spent = []
     for step in range(PICTURES):
         if steer is not None and step == PICTURES // 4:
@@ -55,5 +67,7 @@ if __name__ == "__main__":
     for width, height in SIZES:
         for prompt in PROMPTS:
             report(f"{width}x{height} {prompt}", measure(prompt, width, height))
+    image = np.asarray(photograph("a clear day in the mountains"))
+    report("on an image: rain and fog", measure("rain and fog", 1280, 704, image=image))
     report("steered: day to night", measure("a meadow at noon", 1280, 704, steer="it gets dark"))
     report("steered: forest to city", measure("a forest", 1280, 704, steer="a city at night"))

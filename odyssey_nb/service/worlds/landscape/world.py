@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,7 +12,9 @@ from odyssey_nb.service.worlds.landscape.canvas import Canvas
 from odyssey_nb.service.worlds.landscape.clouds import Clouds
 from odyssey_nb.service.worlds.landscape.light import Light, light_of
 from odyssey_nb.service.worlds.landscape.lightning import Lightning
+from odyssey_nb.service.worlds.landscape.mist import Mist
 from odyssey_nb.service.worlds.landscape.mood import GLIDE, Mood
+from odyssey_nb.service.worlds.landscape.photo import Photo
 from odyssey_nb.service.worlds.landscape.places import STEPS, build, settle
 from odyssey_nb.service.worlds.landscape.prompt import understand
 from odyssey_nb.service.worlds.landscape.scene import Scene
@@ -40,6 +43,7 @@ class Landscape:
     The same size, seed, prompts and times give the same pictures.
     """
 
+    takes_images = True
     expands_prompts = True
 
     def __init__(
@@ -51,19 +55,27 @@ class Landscape:
         seed: int,
         image: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Begin with the scene `prompt` describes; `width` and `height` in pixels, both even."""
+        """Begin with the scene `prompt` describes; `width` and `height` in pixels, both even.
+
+        With an `image` that is the place, and it stays: light, weather and camera act on it.
+        """
         self._canvas = Canvas(width, height)
         self._brush = Brush(width)
         self._seed = seed
-        self._scene = understand(prompt, Scene())
-        self._mood = self._start = self._goal = Mood.of(self._scene)
-        self._since = -GLIDE
+        self._on_photo = image is not None
+        self._scene = self._understood(prompt, Scene())
+        self._goal = Mood.of(self._scene)
+        # An image is shown as it was given before the prompt's light and weather come over it.
+        self._mood = self._start = self._goal if image is None else Mood.of(Scene())
+        self._since = -GLIDE if image is None else 0.0
         self._steered = False
         self._light: Light | None = None
 
         rng = np.random.default_rng((seed, 1000))
-        self._sky = Sky(self._canvas, self._canvas.row(_SKY_BOTTOM), rng)
-        self._clouds = Clouds(self._canvas, self._brush, rng)
+        self._behind: list[Part] = []
+        if image is None:
+            sky = Sky(self._canvas, self._canvas.row(_SKY_BOTTOM), rng)
+            self._behind = [sky, Clouds(self._canvas, self._brush, rng)]
         self._lightning = Lightning(self._canvas, seed)
         self._weather: list[Part] = [
             Flakes(self._canvas, rng, leaves=True),
@@ -71,14 +83,25 @@ class Landscape:
             Flakes(self._canvas, rng),
         ]
         self._place = self._scene.place
-        self._scenery = list(build(self._place, self._canvas, self._brush, seed))
-        settle(self._scenery)
+        if image is not None:
+            self._scenery: list[Part] = [
+                Photo(image, self._brush),
+                Mist(self._canvas, self._brush, rng, middle=0.62, tall=0.7, speed=9.0),
+            ]
+        else:
+            self._scenery = list(build(self._place, self._canvas, self._brush, seed))
+            settle(self._scenery)
         self._move: _Move | None = None
 
     def steer(self, prompt: str) -> None:
         """Let `prompt` change what it speaks about, from the next picture on."""
-        self._scene = understand(prompt, self._scene)
+        self._scene = self._understood(prompt, self._scene)
         self._steered = True
+
+    def _understood(self, prompt: str, scene: Scene) -> Scene:
+        scene = understand(prompt, scene)
+        # Words nobody taught us tint a landscape of ours, which is a pity on a photograph.
+        return replace(scene, quirk=Scene().quirk) if self._on_photo else scene
 
     def paint(self, planes: Planes, *, step: int, time: float) -> None:
         """Paint the landscape as it is `time` seconds after its first picture."""
@@ -96,13 +119,13 @@ class Landscape:
     def _begin_glide(self, time: float) -> None:
         self._start, self._goal, self._since = self._mood, Mood.of(self._scene), time
         goes_to = self._move.place if self._move is not None else self._place
-        if self._scene.place is not goes_to:
+        if self._scene.place is not goes_to and not self._on_photo:
             parts = build(self._scene.place, self._canvas, self._brush, self._seed)
             self._move = _Move(self._scene.place, parts, time)
 
     @property
     def _parts(self) -> tuple[Part, ...]:
-        return self._sky, self._clouds, *self._scenery, self._lightning, *self._weather
+        return *self._behind, *self._scenery, self._lightning, *self._weather
 
     def _relight(self) -> None:
         """Hand the mood's light to every part; while it is what they have, let one of them rest."""
