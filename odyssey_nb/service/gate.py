@@ -20,7 +20,7 @@ from odyssey_nb.wire.streamer import EndStream, StartDecision
 
 if TYPE_CHECKING:
     from odyssey_nb.service.accounts import Account, Accounts
-    from odyssey_nb.service.sessions import Session, SessionTable
+    from odyssey_nb.service.sessions import Ending, Session, SessionTable
     from odyssey_nb.service.signaling import Switchboard
     from odyssey_nb.service.usage import Ledger
     from odyssey_nb.wire.streamer import AskStart
@@ -33,6 +33,7 @@ STREAM_REASONS = {
     "MONTHLY_LIMIT_REACHED": "quota_exceeded",
     "CONCURRENT_LIMIT_REACHED": "concurrent_limit_exceeded",
 }
+LEAST_SECONDS = 1.0  # what a month must have left for a stream: clocks differ by milliseconds
 QUOTA_MESSAGE = "Stream ended: the hours of this month are used up"
 LIMIT_MESSAGE = "Stream ended: time limit"
 
@@ -89,34 +90,43 @@ class Gate:
         if streams:
             await asyncio.to_thread(self._ledger.beat, streams)
         for account_id in {each.account for each in table.all()}:
-            try:
-                account, _ = await asyncio.to_thread(self._admit, account_id)
-                ending = None if account.keys else KEYS_REVOKED
-            except RefusedError as error:
-                if error.problem.error == "MONTHLY_LIMIT_REACHED":
-                    end = EndStream(reason="quota_exceeded", message=QUOTA_MESSAGE)
-                    for session in table.of(account_id):
-                        switchboard.command(session, end)
-                    continue
-                ending = SUSPENDED
-            if ending is not None:
-                for session in table.of(account_id):
-                    table.end(session.id, ending)
+            verdict = await asyncio.to_thread(self._verdict, account_id)
+            for session in table.of(account_id):
+                if isinstance(verdict, EndStream):
+                    switchboard.command(session, verdict)
+                elif verdict is not None:
+                    table.end(session.id, verdict)
+
+    def _verdict(self, account_id: str) -> Ending | EndStream | None:
+        """Return how the account's sessions, or only their streams, are to end, if they are."""
+        account = self._accounts.get(account_id)
+        if account is None or not account.keys:
+            return KEYS_REVOKED
+        try:
+            self._seconds_left(account, least=0)
+        except RefusedError as error:
+            if error.problem.error == "ACCOUNT_SUSPENDED":
+                return SUSPENDED
+            return EndStream(reason="quota_exceeded", message=QUOTA_MESSAGE)
+        return None
 
     def _admit(self, account_id: str) -> tuple[Account, float | None]:
         """Return the account, and how many seconds it has left of the month; None is no limit."""
         account = self._accounts.get(account_id)
-        if account is None:
-            raise refusals.suspended("the account does not exist")
+        assert account is not None, "accounts stay"
+        return account, self._seconds_left(account, least=LEAST_SECONDS)
+
+    def _seconds_left(self, account: Account, *, least: float) -> float | None:
         if account.suspended is not None:
             raise refusals.suspended(account.suspended)
         if account.allowance.monthly_hours is None:
-            return account, None
-        used = self._ledger.used(account_id)
+            return None
+        used = self._ledger.used(account.id)
         limit = account.allowance.monthly_hours * SECONDS_PER_HOUR
-        if used.seconds >= limit:
+        left = limit - used.seconds
+        if left <= 0 or left < least:
             raise refusals.month_used(used.seconds, limit, used.period)
-        return account, limit - used.seconds
+        return left
 
 
 async def keep_inspecting(

@@ -148,7 +148,7 @@ def refusal(application: Application) -> Rejected:
 def test_a_used_up_month(service: Service, open_application: OpenApplication) -> None:
     """A stream ends with its month, and the next connection is refused with the typed error."""
     with Database.open(sqlite_url(service.data_dir)) as database:
-        key, _ = Accounts(database, Limits()).create(values={"monthly_hours": 0.7 / 3600})
+        key, _ = Accounts(database, Limits()).create(values={"monthly_hours": 1.5 / 3600})
     application = open_application(service.url, key)
     application.connect()
     application.start("the last second")
@@ -163,13 +163,13 @@ def test_a_used_up_month(service: Service, open_application: OpenApplication) ->
 
     def used() -> bool:
         usage = service.ask("GET", "/usage", token=service.token(key))
-        return bool(usage["stream_hours"] >= usage["monthly_hours"])
+        return bool(usage["stream_hours"] > 1 / 3600)
 
     wait_until(used, what="the stream in the books")
     refused = refusal(open_application(service.url, key))
     assert refused.name == "MonthlyLimitReachedError"
     assert set(refused.details) == {"used_hours", "limit_hours", "reset_date"}
-    assert refused.details["limit_hours"] == 0.7 / 3600
+    assert refused.details["limit_hours"] == 1.5 / 3600
 
 
 def test_a_suspended_account(service: Service, open_application: OpenApplication) -> None:

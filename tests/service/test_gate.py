@@ -144,7 +144,8 @@ async def test_another_key_keeps_the_sessions(asker: Asker, accounts: Accounts) 
 
 async def test_the_month_is_used_up(asker: Asker, accounts: Accounts) -> None:
     """The stream ends when the last second is used; then neither starts nor sessions are had."""
-    accounts.change(asker.account, {"monthly_hours": 1 / 3600})
+    hours = 1.5 / 3600
+    accounts.change(asker.account, {"monthly_hours": hours})
     async with RawClient.connected(asker.service.url, asker.key) as client:
         assert (await client.start("a forest"))["type"] == "stream_started"
         over = await client.hear()
@@ -165,8 +166,8 @@ async def test_the_month_is_used_up(asker: Asker, accounts: Accounts) -> None:
     problem = answer["detail"]
     assert problem["error"] == "MONTHLY_LIMIT_REACHED"
     details = problem["details"]
-    assert details["limit_hours"] == 1 / 3600
-    assert details["used_hours"] == pytest.approx(1 / 3600, abs=0.01)
+    assert details["limit_hours"] == hours
+    assert details["used_hours"] == pytest.approx(hours, abs=0.01)
     assert date.fromisoformat(details["reset_date"]).day == 1
     with pytest.raises(errors.MonthlyLimitError, match="used up"):
         async with AsyncClient.open(asker.service.url, asker.key):

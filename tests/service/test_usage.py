@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odyssey_nb.service.database import Database, StreamRow, sqlite_url
+from odyssey_nb.service.limits import Limits
+from odyssey_nb.service.recordings import Recordings
+from odyssey_nb.service.storage import Storage
 from odyssey_nb.service.usage import Ledger, Period
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC).timestamp()
@@ -100,6 +103,18 @@ def test_a_crash_costs_one_beat(book: Book) -> None:
     assert book.ledger.used("a").stream_hours == 2
     book.now += HOUR
     assert book.ledger.used("a").stream_hours == 2
+
+
+async def test_a_killed_service_keeps_its_streams_hours(book: Book, tmp_path: Path) -> None:
+    """What ran when it was killed ended when it was last seen, whatever its recording holds."""
+    stream = book.ran(at(3, 10), None, last_seen=at(3, 11))
+    storage = Storage(tmp_path / "media", "secret")
+    recordings = Recordings(book.database, storage, Limits(), clock=lambda: book.now)
+    assert await recordings.recover() == 1
+    with book.database.begin() as session:
+        row = session.get_one(StreamRow, stream)
+        assert (row.ended, row.state) == (at(3, 11), "lost")
+    assert book.ledger.used("a").stream_hours == 1
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
