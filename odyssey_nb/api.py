@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.kernel.usage import UsageReport
+    from odyssey_nb.media.image import Source
     from odyssey_nb.widgets.sliders import Sliders
 
 
@@ -51,7 +52,12 @@ def connect(
 
 
 def start(
-    prompt: str, *, orientation: str = "landscape", on: str = "default", timeout: float = 30.0
+    prompt: str,
+    *,
+    orientation: str = "landscape",
+    image: Source | None = None,
+    on: str = "default",
+    timeout: float = 30.0,
 ) -> Stream:
     """Start a stream on the connection called `on`, connecting first if need be.
 
@@ -60,7 +66,7 @@ def start(
     if not prompt.strip():
         raise EmptyPromptError
     connection = get_manager().get(on) or get_manager().reopen(on)
-    return connection.start(prompt, orientation=orientation, timeout=timeout)
+    return connection.start(prompt, orientation=orientation, image=image, timeout=timeout)
 
 
 def _active(on: str) -> Stream:

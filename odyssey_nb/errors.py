@@ -103,6 +103,9 @@ class ImageError(UsageError):
     code = "INVALID_IMAGE"
 
 
+NO_IMAGES = "streams of this service start from no image"
+
+
 class UnknownVerbError(UsageError):
     """No verb of that name."""
 

@@ -68,7 +68,7 @@ def _connect(args: argparse.Namespace) -> object:
 
 def _start(args: argparse.Namespace) -> object:
     orientation = "portrait" if args.portrait else "landscape"
-    return api.start(_prompt(args), on=args.on, orientation=orientation)
+    return api.start(_prompt(args), on=args.on, orientation=orientation, image=args.image)
 
 
 def _interact(args: argparse.Namespace) -> object:
@@ -119,7 +119,12 @@ VERBS: dict[str, Verb] = {
             "Start a stream, connecting first if need be, and show it.",
             '%odyssey start "a misty forest at dawn"',
             _start,
-            (_PROMPT, _ON, _option("--portrait", help="704 x 1280.", action="store_true")),
+            (
+                _PROMPT,
+                _ON,
+                _option("--portrait", help="704 x 1280.", action="store_true"),
+                _option("--image", help="What it starts from.", metavar="FILE"),
+            ),
             cell=True,
         ),
         Verb(

@@ -54,6 +54,7 @@ def test_the_verbs_of_the_magic(
     assert "this kernel" in run("%odyssey sessions")
     assert run("%odyssey end") == ""
     assert "replaced" not in run("%%odyssey start --portrait\na desert\nat noon")
+    assert "no image at 'no.png'" in run("%odyssey start a wall --image no.png")
     (connection,) = ody.status()
     assert connection.applied_prompt == "a desert at noon"
     assert connection.orientation == "portrait"

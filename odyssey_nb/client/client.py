@@ -18,6 +18,7 @@ from odyssey_nb.client.stream import Exchange, stream_error
 from odyssey_nb.concurrency import background
 from odyssey_nb.config import local_key, resolve_target
 from odyssey_nb.discovery import published_service
+from odyssey_nb.media.image import pack
 from odyssey_nb.media.ring import Sequence
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.link import SessionGranted, StatusChanged, StreamChanged
@@ -26,6 +27,7 @@ from odyssey_nb.wire.status import Status, StreamState, advance, advance_stream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from odyssey_nb.media.image import Source
     from odyssey_nb.wire.control import SessionGrant
     from odyssey_nb.wire.link import Event, Picture
 
@@ -37,6 +39,7 @@ AFTER_QUEUE_SECONDS = 2.0  # of the time to connect, kept for what follows the w
 START_SECONDS = 30.0
 COMMAND_SECONDS = 10.0
 DOCUMENTED_STREAM_SECONDS = 150.0  # protocol section 8; for a service that does not say
+CHANNEL_BYTES = 16_384  # what any data channel takes; a larger start goes over the WebSocket
 FAREWELL_SECONDS = 0.5  # what a running stream's end may take on the way out
 
 
@@ -62,7 +65,8 @@ class AsyncClient:
     """A connection to a service. An instance exists only while it is connected.
 
     Events reach `on_event` and pictures `on_picture` on the event loop; both must return at once.
-    `history` lists every status that the connection had.
+    `history` lists every status that the connection had; `takes_images` says whether its streams
+    may start from one.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class AsyncClient:
         self.stream_state = StreamState.NONE
         self.history: list[str] = []
         self.session_id = ""
+        self.takes_images = False
         self.lost: asyncio.Future[errors.OdysseyNBError] = (
             asyncio.get_running_loop().create_future()
         )
@@ -87,6 +92,7 @@ class AsyncClient:
         self._ends: Exchange[None] = Exchange("end")
         self._problem: wire.InteractiveStreamError | None = None
         self._peer: Peer
+        self._signaling: Signaling
         self._keyframe_asked = -1.0
 
     @classmethod
@@ -161,8 +167,10 @@ class AsyncClient:
                     session_id=grant.session_id,
                     signaling_url=grant.signalling_url,
                     stream_seconds=grant.longest_stream or DOCUMENTED_STREAM_SECONDS,
+                    image_to_video=grant.image_to_video,
                 )
             )
+            self.takes_images = grant.image_to_video
             try:
                 async with AsyncExitStack() as own:
                     signaling = await self._open_session(control, grant, own)
@@ -191,7 +199,7 @@ class AsyncClient:
         self._peer = await stack.enter_async_context(
             Peer.open(servers, on_picture=self._take_picture, on_message=self._take)
         )
-        hold.signaling = await stack.enter_async_context(
+        self._signaling = hold.signaling = await stack.enter_async_context(
             Signaling.open(control.http, grant.signalling_url, grant.session_id, token)
         )
         return hold.signaling
@@ -225,23 +233,38 @@ class AsyncClient:
         prompt: str,
         *,
         orientation: str = "landscape",
+        image: Source | None = None,
         timeout: float = START_SECONDS,  # noqa: ASYNC109
     ) -> ClientStream:
         """Start a stream and return it once its first picture is made.
 
+        Args:
+            prompt: The world in words.
+            orientation: "landscape" (1280 x 704 pixels) or "portrait" (704 x 1280).
+            image: What it starts from; see `media.image.pack`.
+            timeout: Longest wait for the answer, in seconds.
+
         Raises:
             EmptyPromptError: The prompt has no words.
+            ImageError: The image cannot be read, or streams here start from none.
             StreamActiveError: A stream is active already; it goes on.
             AnswerTimeoutError: No answer in time; the stream is called off.
             StreamError, LimitError: The service refused.
         """
         if not prompt.strip():
             raise errors.EmptyPromptError
+        portrait, url = orientation == "portrait", None
+        if image is not None:
+            if not self.takes_images:
+                raise errors.ImageError(errors.NO_IMAGES)
+            url = await asyncio.to_thread(pack, image, portrait=portrait)
         self._check()
         if self.stream_state != StreamState.NONE:
             raise errors.StreamActiveError("a stream is already active")
         self._move_stream(StreamState.STARTING, prompt=prompt, stream=self._sequence.begin())
-        start = wire.InteractiveStreamStart(prompt=prompt, portrait=orientation == "portrait")
+        start = wire.InteractiveStreamStart(
+            prompt=prompt, portrait=portrait, input_image_base64=url
+        )
         try:
             started = await self._starts.ask(self._send, start, timeout=timeout)
         except BaseException as error:
@@ -256,10 +279,10 @@ class AsyncClient:
 
     @asynccontextmanager
     async def stream(
-        self, prompt: str, *, orientation: str = "landscape"
+        self, prompt: str, *, orientation: str = "landscape", image: Source | None = None
     ) -> AsyncIterator[ClientStream]:
         """Start a stream, and end it on the way out."""
-        stream = await self.start(prompt, orientation=orientation)
+        stream = await self.start(prompt, orientation=orientation, image=image)
         try:
             yield stream
         finally:
@@ -304,6 +327,17 @@ class AsyncClient:
             self._peer.want_keyframe()
 
     async def _send(self, message: wire.FromClient) -> None:
+        if message.type == "interactive_stream_start" and (
+            message.input_image_base64
+            or not self._peer.is_open
+            or len(wire.from_client.to_json(message).encode()) > CHANNEL_BYTES
+        ):
+            # Its answer comes over the data channel all the same (protocol section 5.3).
+            try:
+                await self._signaling.send(message, within=START_SECONDS)
+            except SocketLostError:
+                raise errors.ConnectionLostError("the connection to the service is gone") from None
+            return
         self._peer.send(message)
 
     def _check(self) -> None:

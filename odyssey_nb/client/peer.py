@@ -118,13 +118,18 @@ class Peer:
         await self._connected.wait()
         await self._both_open.wait()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the data channel takes messages."""
+        return self._out is not None and self._out.readyState == "open"
+
     def send(self, message: wire.FromClient) -> None:
         """Send `message` over the data channel.
 
         Raises:
             ConnectionLostError: The channel is not open.
         """
-        if self._out is None or self._out.readyState != "open":
+        if self._out is None or not self.is_open:
             raise ConnectionLostError("the connection to the streamer is gone")
         self._out.send(wire.from_client.to_json(message))
 

@@ -75,14 +75,14 @@ class Signaling:
         finally:
             await signaling._say_goodbye()
 
-    async def send(self, message: FromClient) -> None:
-        """Send `message`.
+    async def send(self, message: FromClient, *, within: float = SEND_SECONDS) -> None:
+        """Send `message`; what is large may take more seconds.
 
         Raises:
             SocketLostError: The socket is closed or takes nothing.
         """
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(within):
                 await self._socket.send_str(from_client.to_json(message))
         except (aiohttp.ClientError, ConnectionError, TimeoutError, RuntimeError) as error:
             raise SocketLostError(self._socket.close_code) from error

@@ -23,6 +23,8 @@ _REASONS: dict[str, type[errors.OdysseyNBError]] = {
     "stream_already_active": errors.StreamActiveError,
     "no_active_stream": errors.NoStreamError,
     "empty_prompt": errors.EmptyPromptError,
+    "invalid_image": errors.ImageError,
+    "image_not_supported": errors.ImageError,
 }
 
 

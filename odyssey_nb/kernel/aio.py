@@ -44,7 +44,7 @@ class ConnectionAio(Aio):
     async def start(self, prompt: str, **options: Any) -> Stream:
         """Start a stream; see `Connection.start`."""
         beginning = self._connection.beginning(prompt, **options)
-        await asyncio.to_thread(beginning.make_room)
+        await asyncio.to_thread(beginning.prepare)
         # Asked for here and not on the thread, so that calling it off can only come later.
         beginning.ask()
         try:

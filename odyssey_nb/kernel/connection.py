@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.errors import NotConnectedError, StreamError
+from odyssey_nb.errors import NO_IMAGES, ImageError, NotConnectedError, StreamError
 from odyssey_nb.kernel.aio import ConnectionAio
 from odyssey_nb.kernel.link import GRACE, Waiter
 from odyssey_nb.kernel.stream import Stream
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.leases import Lease, LeaseInfo
     from odyssey_nb.kernel.link import SidecarLink
     from odyssey_nb.kernel.manager import ConnectionManager
+    from odyssey_nb.media.image import Source
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Connection:
         stage: What it is busy with, in words; empty when with nothing.
         stream: The active stream, or None.
         applied_prompt: The prompt that the world applied last.
+        takes_images: Whether its streams may start from an image.
         problem: Why it failed or why its last stream ended early, in one line; else empty.
     """
 
@@ -65,6 +67,7 @@ class Connection:
         self.applied_prompt = ""
         self.problem = ""
         self.session_id = ""
+        self.takes_images = False
         self.signaling_url = ""
         self.opened_by_this_call = True
         self.orientation = ORIENTATIONS[0]
@@ -85,6 +88,7 @@ class Connection:
         prompt: str,
         *,
         orientation: str = "landscape",
+        image: Source | None = None,
         timeout: float = START_SECONDS,
     ) -> Stream:
         """Start a stream, and return it when its first picture is there.
@@ -94,15 +98,19 @@ class Connection:
         Args:
             prompt: The world in words.
             orientation: "landscape" (1280 x 704 pixels) or "portrait" (704 x 1280).
+            image: What the world starts from: a path, the bytes of a file, a PIL image, or an
+                array (height, width, 3) of uint8 or of floats from 0 to 1. It is turned upright,
+                scaled to cover the picture and cut at its centre.
             timeout: Longest wait, in seconds.
 
         Raises:
             EmptyPromptError: The prompt has no words.
+            ImageError: The image cannot be read, or streams here start from none.
             NotConnectedError: The connection is closed.
             StreamError, LimitError: The service refused.
         """
-        beginning = self.beginning(prompt, orientation=orientation, timeout=timeout)
-        beginning.make_room()
+        beginning = self.beginning(prompt, orientation=orientation, image=image, timeout=timeout)
+        beginning.prepare()
         try:
             beginning.ask()
             return beginning.wait()
@@ -115,12 +123,13 @@ class Connection:
         prompt: str,
         *,
         orientation: str = "landscape",
+        image: Source | None = None,
         timeout: float = START_SECONDS,
     ) -> Beginning:
         """Return the steps of `start`, for whoever takes them one by one; nothing is done yet."""
         if orientation not in ORIENTATIONS:
             raise ValueError(f"orientation is one of {ORIENTATIONS}, not {orientation!r}")
-        return Beginning(self, prompt, orientation, timeout)
+        return Beginning(self, prompt, orientation, image, timeout)
 
     def disconnect(self) -> None:
         """End what runs and free the streamer; safe to call again."""
@@ -209,6 +218,7 @@ class Connection:
                 self.session_id = event.session_id
                 self.signaling_url = event.signaling_url
                 self._stream_seconds = event.stream_seconds
+                self.takes_images = event.image_to_video
                 self._lease.name_session(event.session_id)
             case "stream_changed":
                 self._follow_stream(event)
@@ -284,17 +294,29 @@ class Connection:
 
 
 class Beginning:
-    """A stream on its way: make room, ask, wait; or call it off at any time after asking."""
+    """A stream on its way: prepare, ask, wait; or call it off at any time after asking."""
 
     def __init__(
-        self, connection: Connection, prompt: str, orientation: str, timeout: float
+        self,
+        connection: Connection,
+        prompt: str,
+        orientation: str,
+        image: Source | None,
+        timeout: float,
     ) -> None:
         self._connection = connection
         self._prompt, self._orientation, self._timeout = prompt, orientation, timeout
+        self._image, self._url = image, ""
         self._waiter: Waiter[wire.Answer] | None = None
 
-    def make_room(self) -> None:
-        """End the stream that runs, so that a cell can be run again."""
+    def prepare(self) -> None:
+        """Read the image, then end the stream that runs, so that a cell can be run again."""
+        if self._image is not None and self._prompt.strip():
+            if self._connection.is_open and not self._connection.takes_images:
+                raise ImageError(NO_IMAGES)
+            from odyssey_nb.media.image import pack
+
+            self._url = pack(self._image, portrait=self._orientation == "portrait")
         running = self._connection.stream
         if running is not None and self._prompt.strip():
             running.end()
@@ -307,7 +329,11 @@ class Beginning:
             connection.problem = ""
             connection.orientation = self._orientation
         self._waiter = connection.post(
-            wire.Start, timeout=self._timeout, prompt=self._prompt, portrait=portrait
+            wire.Start,
+            timeout=self._timeout,
+            prompt=self._prompt,
+            portrait=portrait,
+            image=self._url,
         )
 
     def wait(self) -> Stream:

@@ -166,6 +166,7 @@ class HeldConnection:
                 stream = await client.start(
                     request.prompt,
                     orientation="portrait" if request.portrait else "landscape",
+                    image=request.image or None,
                     timeout=request.timeout,
                 )
                 return stream.prompt

@@ -49,6 +49,7 @@ class Start:
     prompt: str
     portrait: bool
     timeout: float
+    image: str = field(default="", repr=False)  # a data URL
     type: Literal["start"] = "start"
 
 
@@ -206,12 +207,16 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionGranted:
-    """The service reserved `session_id`; its streams last `stream_seconds` (0: not told)."""
+    """The service reserved `session_id`; its streams last `stream_seconds` (0: not told).
+
+    With `image_to_video` they may start from an image.
+    """
 
     connection: str
     session_id: str
     signaling_url: str = ""
     stream_seconds: float = 0
+    image_to_video: bool = False
     type: Literal["session_granted"] = "session_granted"
 
 

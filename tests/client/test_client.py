@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from PIL import Image
 
 from odyssey_nb import errors
 from odyssey_nb.client.client import AsyncClient
@@ -494,3 +495,57 @@ async def test_finds_the_running_service(shared: Service, machine: Path) -> None
     with pytest.raises(errors.ConnectError, match="no local service runs"):
         async with AsyncClient.open():
             raise AssertionError("connected to nothing")
+
+
+async def shows(pictures: list[Picture], colour: tuple[int, int, int]) -> None:
+    """Wait until a picture has that colour below its strip of squares."""
+
+    def is_shown() -> bool:
+        if not pictures or not pictures[-1].key:
+            return False
+        frame = Decoder().decode(pictures[-1].data)
+        return bool(abs(frame.to_ndarray(format="rgb24")[300, -60].astype(int) - colour).max() < 20)
+
+    await until(is_shown, seconds=5)
+
+
+async def test_start_from_an_image(shared: Service) -> None:
+    """The first pictures show the image; one that is refused leaves the connection usable."""
+    pictures: list[Picture] = []
+    teal = (20, 120, 130)
+    image = Image.new("RGB", (300, 200), teal)
+    async with settled(shared), connect(shared, on_picture=pictures.append) as client:
+        assert client.takes_images
+        with pytest.raises(errors.ImageError, match="no image at"):
+            await client.start("a wall", image="no/such/file")
+        with pytest.raises(errors.ImageError, match="no image that can be read here"):
+            await client.start("a wall", image="data:image/png;base64,AAAA")
+        assert client.stream_state == "none"
+        async with client.stream("a wall", image=image) as stream:
+            assert stream.prompt == "a wall"
+            await shows(pictures, teal)
+
+
+async def test_image_where_none_is_taken(shared: Service) -> None:
+    """Where the session says that it takes no images, none is sent."""
+    async with settled(shared), connect(shared) as client:
+        client.takes_images = False
+        with pytest.raises(errors.ImageError, match="start from no image"):
+            await client.start("a wall", image=Image.new("RGB", (9, 9)))
+        assert client.stream_state == "none"
+
+
+@pytest.mark.parametrize("words", [1_000, 40_000], ids=["channel", "socket"])
+async def test_prompts_of_any_size_start(shared: Service, words: int) -> None:
+    """A prompt that no data channel takes goes over the WebSocket, and is answered all the same."""
+    pictures: list[Picture] = []
+    prompt = " ".join(["misty", "été"] * (words // 2))
+    async with (
+        settled(shared),
+        connect(shared, on_picture=pictures.append) as client,
+        client.stream(prompt) as stream,
+    ):
+        assert prompt.startswith(stream.prompt.removesuffix("…"))
+        await until(lambda: pictures, seconds=5)
+        frame = Decoder().decode(pictures[0].data)
+        assert read(frame.to_ndarray(format="rgb24"))[1] == prompt_hash(prompt)

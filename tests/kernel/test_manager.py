@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 import odyssey_nb as ody
 from odyssey_nb import errors
@@ -371,3 +372,28 @@ def test_a_full_service_is_told_apart_from_a_full_account(serve: Callable[..., S
         assert full.held == 1
     finally:
         ody.disconnect()
+
+
+def test_a_stream_starts_from_an_image(connect: Connect, tmp_path: Path) -> None:
+    """Arrays and files start streams, also awaited; what cannot be read replaces no stream."""
+    conn = connect()
+    orange = np.full((40, 60, 3), (230, 120, 20), np.uint8)
+    Image.fromarray(orange).save(tmp_path / "orange.png")
+
+    def is_orange(stream: ody.kernel.stream.Stream) -> bool:
+        return bool(np.abs(stream.frame()[300, -60].astype(int) - orange[0, 0]).max() < 20)
+
+    first = conn.start("a wall", image=orange)
+    assert is_orange(first)
+    with pytest.raises(errors.ImageError, match="no image at"):
+        conn.start("a wall", image=tmp_path / "missing.png")
+    assert first.active
+    image = tmp_path / "orange.png"
+    second = asyncio.run(conn.aio.start("a door", orientation="portrait", image=image))
+    assert second.frame().shape == (1280, 704, 3)
+    assert is_orange(second)
+    with pytest.raises(errors.ImageError, match="no image that can be read here"):
+        conn.start("a wall", image="data:image/png;base64,AAAA")
+    conn.takes_images = False
+    with pytest.raises(errors.ImageError, match="start from no image"):
+        conn.start("a wall", image=orange)

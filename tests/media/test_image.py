@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from odyssey_nb.errors import ImageError
-from odyssey_nb.media.image import LARGEST, MOST_PIXELS, fit, read, readable
+from odyssey_nb.media.image import LARGEST, MOST_PIXELS, fit, pack, read, readable
+from odyssey_nb.wire.stream import LANDSCAPE, PORTRAIT
 
 SIZE = (64, 36)  # width, height that images are fitted to
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
@@ -154,3 +157,81 @@ def test_the_largest_file() -> None:
     assert is_near(image.getpixel((8, 18)), RED)
     with pytest.raises(ImageError, match="more than 25"):
         read(data + bytes(LARGEST - len(data) + 1), *SIZE)
+
+
+def unpacked(url: str) -> Image.Image:
+    """Return the image in a data URL, as it is."""
+    head, _, data = url.partition(",")
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert head == f"data:image/{image.format.lower()};base64"
+    return image
+
+
+@pytest.mark.parametrize("portrait", [False, True])
+def test_every_source_is_packed(tmp_path: Path, portrait: bool) -> None:
+    """Paths, bytes, PIL images and arrays all travel in the stream's size, and look the same."""
+    image, path = halves(), tmp_path / "halves.png"
+    image.save(path)
+    array = np.asarray(image)
+    sources = (
+        path,
+        str(path),
+        path.read_bytes(),
+        image,
+        array,
+        array / 255,
+    )
+    for source in sources:
+        sent = unpacked(pack(source, portrait=portrait))
+        assert sent.size == (PORTRAIT if portrait else LANDSCAPE)
+        assert is_near(sent.getpixel((100, 300)), RED)
+        assert is_near(sent.getpixel((sent.width - 100, 300)), BLUE)
+
+
+def test_exact_images_keep_every_pixel() -> None:
+    """An array of the stream's size, such as a frame of another stream, travels unchanged."""
+    noise = np.random.default_rng(1).integers(0, 256, (704, 1280, 3), np.uint8)
+    assert np.array_equal(np.asarray(unpacked(pack(noise, portrait=False))), noise)
+
+
+def test_photos_travel_small_and_upright(tmp_path: Path) -> None:
+    """A large photo taken sideways is turned and scaled before it is sent, whatever its bytes."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # its left side belongs to the top
+    data = saved(halves((6_000, 4_000)), "JPEG", exif=exif)
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data + bytes(LARGEST))  # too large to be sent, but it is not
+    for source in (path, Image.open(io.BytesIO(data))):
+        url = pack(source, portrait=True)
+        assert len(url) < 200_000
+        assert is_near(unpacked(url).getpixel((352, 100)), RED)
+        assert is_near(unpacked(url).getpixel((352, 1180)), BLUE)
+
+
+def test_data_urls_are_left_alone() -> None:
+    """What is packed already is not packed again."""
+    assert pack("data:image/png;base64,AAAA", portrait=True) == "data:image/png;base64,AAAA"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("no/such/file.png", "no image at 'no/such/file.png': No such file"),
+        (Path(__file__), "no image that can be read"),
+        (b"text", "no image that can be read"),
+        (12, "a int is no image"),
+        (np.zeros((4, 4), np.uint8), r"not \(4, 4\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"not \(4, 4, 4\)"),
+        (np.zeros((0, 4, 3), np.uint8), r"not \(0, 4, 3\)"),
+        (np.zeros((4, 4, 3), np.int64), "not of int64"),
+        (np.full((4, 4, 3), 255.0), "from 0 to 1"),
+        (np.full((4, 4, 3), np.nan), "from 0 to 1"),
+        (Image.open(io.BytesIO(saved(halves(), "PNG")[:100])), "damaged"),
+        (Image.new("1", (9_000, 9_000)), "9000 x 9000"),
+    ],
+    ids=range(12),
+)
+def test_what_is_no_image_is_refused(source: object, words: str) -> None:
+    """A typed error says what is wrong with it, before anything is sent."""
+    with pytest.raises(ImageError, match=words):
+        pack(source, portrait=False)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
@@ -133,6 +134,12 @@ class Application:
         """Start a stream and return its id."""
         return str(self.call("startStream", {"prompt": prompt, "portrait": portrait}))
 
+    def start_from(self, file: bytes, kind: str, *, portrait: bool = False) -> str:
+        """Start a stream from an image file of that kind, and return its id."""
+        url = f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
+        options = {"prompt": "from a file", "portrait": portrait, "url": url, "name": "image"}
+        return str(self.call("startStreamFromFile", options))
+
     def interact(self, prompt: str) -> str:
         """Send a prompt and return what was applied."""
         return str(self.call("interact", {"prompt": prompt}))
@@ -171,13 +178,20 @@ class Application:
         return list(self.page.evaluate("() => app.tracks()"))
 
     @property
-    def picture(self) -> Picture | None:
-        """The picture that is shown now."""
+    def pixels(self) -> NDArray[np.uint8] | None:
+        """What is shown now, (height, width, 3) in RGB."""
         url: str = self.page.evaluate("() => app.picture()")
         if not url:
             return None
         png = base64.b64decode(url.partition(",")[2])
-        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture that is shown now."""
+        pixels = self.pixels
+        if pixels is None:
+            return None
         return Picture(*read(pixels), (pixels.shape[1], pixels.shape[0]))
 
     def see(self, prompt: str, *, after: int = -1) -> Picture:

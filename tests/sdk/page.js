@@ -35,6 +35,11 @@ const verbs = {
     play(await client.connectWithCredentials(credentialsFromDict(data), handlers)),
   createClientCredentials: async () => credentialsToDict(await client.createClientCredentials()),
   startStream: (options) => client.startStream(options),
+  /** Start from an image that comes as a data URL, as from a file that a user chose. */
+  startStreamFromFile: async ({ url, name, ...options }) => {
+    const blob = await (await fetch(url)).blob();
+    return client.startStream({ ...options, image: new File([blob], name, { type: blob.type }) });
+  },
   interact: (options) => client.interact(options),
   endStream: () => client.endStream(),
   disconnect: async () => client.disconnect(),

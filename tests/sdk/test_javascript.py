@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Error, Page
 
 from odyssey_nb.service.accounts import Accounts
@@ -362,3 +364,48 @@ def test_reconnecting_from_the_error_handler(service: Service, application: Appl
     application.see("alive", after=5)
     assert application.statuses[-1] == "connected"
     assert application.told("error") == [["Streamer has disconnected.", True]]
+
+
+def halves(kind: str, size: tuple[int, int] = (900, 600)) -> bytes:
+    """Return an image file whose left half is red and whose right half is blue."""
+    image, file = Image.new("RGB", size, (200, 30, 40)), io.BytesIO()
+    image.paste((30, 40, 200), (size[0] // 2, 0, *size))
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def shows_halves(application: Application, size: tuple[int, int]) -> bool:
+    """Return whether the video shows red to the left and blue to the right, in that size."""
+    pixels = application.pixels
+    if pixels is None or pixels.shape[:2] != size[::-1]:
+        return False
+    left, right = (pixels[size[1] // 3, x].astype(int) for x in (size[0] // 5, -size[0] // 5))
+    return bool(left[0] > left[2] + 80 and right[2] > right[0] + 80)
+
+
+@pytest.mark.parametrize(("kind", "portrait"), [("jpeg", False), ("png", True), ("gif", False)])
+def test_start_from_an_image(application: Application, kind: str, portrait: bool) -> None:
+    """A file starts a stream over the WebSocket, and the first pictures show it."""
+    application.start_from(halves(kind), kind, portrait=portrait)
+    assert application.signaled[-1] == "interactive_stream_start"
+    size = (704, 1280) if portrait else (1280, 704)
+    wait_until(lambda: shows_halves(application, size), what="the image")
+
+
+def test_image_that_is_refused(application: Application) -> None:
+    """What is no image is refused with a reason, and the next start works."""
+    with pytest.raises(Rejected, match="invalid_image"):
+        application.start_from(b"no image at all", "heic")
+    ((reason, message),) = application.told("stream error")
+    assert reason == "invalid_image"
+    assert "JPEG" in message
+    application.start("without one")
+    application.see("without one")
+
+
+def test_large_prompt(application: Application) -> None:
+    """A prompt that no data channel takes goes over the WebSocket."""
+    prompt = " ".join(["misty"] * 60_000)
+    application.start(prompt)
+    assert application.signaled[-1] == "interactive_stream_start"
+    application.see(prompt)
