@@ -28,7 +28,7 @@ from odyssey_nb.service.database import Database, sqlite_url
 from odyssey_nb.service.desk import Desk, answer, identify
 from odyssey_nb.service.directory import owned
 from odyssey_nb.service.gate import Gate, keep_inspecting
-from odyssey_nb.service.keys import KeyRing
+from odyssey_nb.service.keys import LOCAL_KEY, KeyRing
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.metrics import Metrics, RequestTimer, ServiceCollector
 from odyssey_nb.service.openapi import describe
@@ -235,7 +235,8 @@ async def _serve(options: ServiceOptions, listener: socket.socket, database: Dat
             write_private(
                 options.ready_file, encode_body({"url": url, "pid": os.getpid()}).decode()
             )
-        print(f"Odyssey service at {url} (world: {options.world})", flush=True)  # noqa: T201
+        print(f"Odyssey service at {url} (world: {options.world})")  # noqa: T201
+        print(f"The key for its page is in {options.data_dir / LOCAL_KEY}", flush=True)  # noqa: T201
 
     async def stop_when_unused() -> None:
         if not options.stop_when_unused:

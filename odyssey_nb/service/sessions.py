@@ -30,6 +30,7 @@ class SessionState(StrEnum):
 
 # A streamer ends its streams at their limit by itself; one that is this late does not answer.
 STUCK_SECONDS = 10.0
+STREAM_LIMIT = "session_timeout"  # what ends a stream, and not its session
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,32 +221,37 @@ class SessionTable:
 
     def overdue(self, session: Session) -> Ending | None:
         """Return which clock of `session` ran out, if any."""
+        return next((ending for ending, left in self._clocks(session).items() if left <= 0), None)
+
+    def _clocks(self, session: Session) -> dict[Ending, float]:
+        """Return what may end `session`, with the seconds until then; the graver comes first."""
         limits, now = self._limits, self._clock()
         if session.opened is None:
-            late = now - session.created >= limits.reservation_seconds
-            return RESERVATION if late else None
+            return {RESERVATION: limits.reservation_seconds - (now - session.created)}
         if session.socket_lost is not None:
-            late = now - session.socket_lost >= limits.lost_socket_seconds
-            return LOST_SOCKET if late else None
-        if session.peer_lost is not None and now - session.peer_lost >= limits.lost_socket_seconds:
-            return PEER_LOST
-        if now - session.heard >= limits.heartbeat_seconds:
-            return HEARTBEAT
-        if session.state == "negotiating" and now - session.opened >= limits.negotiation_seconds:
-            return NEGOTIATION
-        if now - session.opened >= limits.connection_seconds:
-            return DURATION
-        since, longest = session.stream_since, session.stream_limit or limits.stream_seconds
-        if since is not None and now - since >= longest + STUCK_SECONDS:
-            return STREAMER_STUCK
-        if session.stream_id is None and now - session.idle_since >= limits.idle_seconds:
-            return IDLE
-        return None
+            return {LOST_SOCKET: limits.lost_socket_seconds - (now - session.socket_lost)}
+        clocks = {}
+        if session.peer_lost is not None:
+            clocks[PEER_LOST] = limits.lost_socket_seconds - (now - session.peer_lost)
+        clocks[HEARTBEAT] = limits.heartbeat_seconds - (now - session.heard)
+        if session.state == "negotiating":
+            clocks[NEGOTIATION] = limits.negotiation_seconds - (now - session.opened)
+        clocks[DURATION] = limits.connection_seconds - (now - session.opened)
+        if session.stream_since is not None:
+            longest = session.stream_limit or limits.stream_seconds
+            clocks[STREAMER_STUCK] = longest + STUCK_SECONDS - (now - session.stream_since)
+        if session.stream_id is None:
+            clocks[IDLE] = limits.idle_seconds - (now - session.idle_since)
+        return clocks
 
     def describe(self, session: Session) -> SessionInfo:
         """Return what its owner may see."""
         now = self._clock()
         since = session.stream_since
+        clocks = {ending.reason: left for ending, left in self._clocks(session).items()}
+        stuck = clocks.pop(STREAMER_STUCK.reason, None)
+        if stuck is not None:
+            clocks[STREAM_LIMIT] = stuck - STUCK_SECONDS
         return SessionInfo(
             session_id=session.id,
             state=str(session.state),
@@ -253,4 +259,5 @@ class SessionTable:
             stream_id=session.stream_id,
             stream_seconds=None if since is None else now - since,
             prompt=session.prompt,
+            clocks={reason: max(0.0, left) for reason, left in clocks.items()},
         )

@@ -141,7 +141,11 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:
-    """One live session, as ``GET /sessions`` lists it; seconds since it began."""
+    """One live session, as ``GET /sessions`` lists it; seconds since it began.
+
+    `clocks` says how many seconds are left until it ends for which reason; ``session_timeout`` is
+    the end of its stream alone.
+    """
 
     session_id: str
     state: str
@@ -149,6 +153,7 @@ class SessionInfo:
     stream_id: str | None = None
     stream_seconds: float | None = None
     prompt: str | None = None
+    clocks: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

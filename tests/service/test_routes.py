@@ -199,6 +199,27 @@ async def test_accounts_are_apart(api: Api, shared: Service) -> None:
     shared.wait_free()
 
 
+async def test_ending_a_session(api: Api, shared: Service) -> None:
+    """Its owner ends a session, and its socket is told why; to anybody else there is none."""
+    token, other = await api.token(), await api.token(OTHER_KEY)
+    session_id = await api.session(token)
+    for whose, path in ((other, session_id), (token, "no_such_session")):
+        assert (await api.ask("DELETE", f"/sessions/{path}", token=whose)).status == 404
+    listed = (await api.ask("GET", "/sessions", token=token)).body["sessions"]
+    assert 590 < listed[0]["clocks"]["reservation_expired"] <= 600
+    body = {"session_id": session_id}
+    session_token = (await api.ask("POST", "/sessions/token", body, token=token)).body
+    url = f"{api.url}/client/{session_id}?token={session_token['session_token']}"
+    async with api.http.ws_connect(url) as socket:
+        async with api.http.delete(
+            f"{api.url}/sessions/{session_id}", headers={"Authorization": f"Bearer {token}"}
+        ) as response:
+            assert response.status == 204
+        said = [message.json() async for message in socket]
+    assert said[-1] == {"type": "error", "reason": "ended_by_owner"}
+    assert shared.held == 0
+
+
 async def test_session_token_is_idempotent(api: Api, shared: Service) -> None:
     """Both tokens of a session that asked twice open its socket; each is a JWT with its session."""
     token = await api.token()

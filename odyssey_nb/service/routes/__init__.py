@@ -1,5 +1,12 @@
 """The HTTP API, one file for each noun (protocol section 2)."""
 
-from odyssey_nb.service.routes import access, operations, recordings, sessions, usage
+from odyssey_nb.service.routes import access, dashboard, operations, recordings, sessions, usage
 
-ROUTERS = (access.router, sessions.router, recordings.router, usage.router, operations.router)
+ROUTERS = (
+    access.router,
+    sessions.router,
+    recordings.router,
+    usage.router,
+    operations.router,
+    dashboard.router,
+)

@@ -1,4 +1,4 @@
-"""Sessions: reserve a streamer, list what is held, and the signaling socket's door."""
+"""Sessions: reserve a streamer, list and end what is held, and the signaling socket's door."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from odyssey_nb.service.desk import (
 from odyssey_nb.service.openapi import described
 from odyssey_nb.service.refusals import too_many_sessions
 from odyssey_nb.service.routes.access import REGION
-from odyssey_nb.service.sessions import NoFreeStreamerError, TooManySessionsError
+from odyssey_nb.service.sessions import ENDED_BY_OWNER, NoFreeStreamerError, TooManySessionsError
 from odyssey_nb.wire.control import (
     Capabilities,
     SessionGrant,
@@ -80,6 +80,13 @@ async def list_sessions(request: Request) -> Response:
     table = desk_of(request).table
     mine = table.of(account_of(request))
     return answer(Sessions(sessions=[table.describe(session) for session in mine]))
+
+
+@router.delete("/sessions/{session_id}", **described(status=204, refuses=[404]))
+async def end_session(request: Request, session_id: str) -> Response:
+    """End one of the caller's sessions; whoever holds it is told so."""
+    desk_of(request).table.end(_owned(request, session_id).id, ENDED_BY_OWNER)
+    return Response(status_code=204)
 
 
 @router.websocket("/client/{session_id}")
