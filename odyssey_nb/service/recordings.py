@@ -137,14 +137,14 @@ class Recordings:
         self._limits = limits
         self._clock = clock
         self._turn = asyncio.Semaphore(1)
-        self._writing: set[str] = set()  # streams that run or are being made whole
+        self._writing: dict[str, str] = {}  # streams that run or are being made whole, and whose
         self._changed = asyncio.Event()  # set, and replaced, whenever one is
 
     def began(
         self, stream_id: str, *, account: str, session_id: str, width: int, height: int
     ) -> Coroutine[Any, Any, None]:
         """A stream runs; its entry is made by what is returned."""
-        self._writing.add(stream_id)
+        self._writing[stream_id] = account
         now = self._clock()
         row = StreamRow(
             id=stream_id, account=account, session_id=session_id, width=width, height=height,
@@ -168,7 +168,7 @@ class Recordings:
         ended = self._clock()  # before its turn comes, which is no time of use
         async with self._turn:
             await asyncio.to_thread(self._over, stream_id, reason, ended)
-        self._writing.discard(stream_id)
+        self._writing.pop(stream_id, None)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -199,7 +199,7 @@ class Recordings:
         with suppress(TimeoutError):
             async with asyncio.timeout(WHOLE_SECONDS):
                 while True:
-                    changed, writing = self._changed, stream_id in self._writing
+                    changed, writing = self._changed, self._writing.get(stream_id) == account
                     row = await asyncio.to_thread(ask)
                     if row is not None and row.state == "ready":
                         return row

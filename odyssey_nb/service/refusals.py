@@ -34,13 +34,13 @@ def suspended(reason: str) -> RefusedError:
 
 
 def month_used(used: float, limit: float, period: Period) -> RefusedError:
-    """The hours of the month are used up; both in seconds."""
+    """The month is used up; `used` and `limit` in seconds."""
     hours = limit / SECONDS_PER_HOUR
     reset = period.end.date().isoformat()
     return RefusedError(
         UsageProblem(
             error="MONTHLY_LIMIT_REACHED",
-            message=f"The {hours:g} hours of this month are used up",
+            message=f"The {hours:g} hours of this month are used up, until {reset}",
             action=f"Wait until {reset}, or have the limit raised.",
             details={
                 "used_hours": round(used / SECONDS_PER_HOUR, 2),
@@ -69,7 +69,7 @@ def too_fast(wait: float) -> RefusedError:
     return RefusedError(
         UsageProblem(
             error="RATE_LIMITED",
-            message="Too many requests in a short time",
+            message=f"Too many requests; the next may come in {seconds} s",
             action=f"Wait {seconds} s, then try again.",
             details={"retry_after_seconds": seconds},
         ),
