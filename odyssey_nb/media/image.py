@@ -129,9 +129,11 @@ def _decoded(data: bytes, side: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError("the image has far too many pixels", hint=_TOO_LARGE) from error
     except UnidentifiedImageError as error:
+        known = readable()
+        more = "" if "HEIF" in known else ", or install odyssey-nb[heif] to read HEIC"
         raise ImageError(
-            f"this is no image that can be read here ({', '.join(readable())})",
-            hint="Save it as JPEG or PNG.",
+            f"this is no image that can be read here ({', '.join(known)})",
+            hint=f"Save it as JPEG or PNG{more}.",
         ) from error
     except ImageError:
         raise

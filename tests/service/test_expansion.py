@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from odyssey_nb.service.expansion import KEEPS, RICH, expand, expand_update, tidy
 from odyssey_nb.service.worlds.landscape.prompt import understand
 from odyssey_nb.service.worlds.landscape.scene import Place, Scene
+from tests.conftest import API_KEY
 from tests.contact_sheet import PROMPTS
+from tests.service.raw_client import RawClient
+
+if TYPE_CHECKING:
+    from tests.conftest import Serve
 
 MOST_ADDED = 200  # characters
 BOTH = pytest.mark.parametrize("function", [expand, expand_update])
@@ -62,8 +73,7 @@ def test_nothing_is_lost_or_said_twice(function, prompt: str) -> None:
     assert expanded == tidy(expanded)
     rest = iter(expanded.split())
     assert all(
-        any(word in (other, f"{other}", other.rstrip(".")) for other in rest)
-        for word in tidy(prompt).split()
+        any(word in (other, other.rstrip(".")) for other in rest) for word in tidy(prompt).split()
     )
     assert len(expanded) <= len(prompt) + MOST_ADDED
     assert function(expanded) == expanded
@@ -75,3 +85,30 @@ def test_landscapes_understand_the_same(prompt: str) -> None:
     for scene in SCENES:
         assert understand(expand(prompt), scene) == understand(prompt, scene)
         assert understand(expand_update(prompt), scene) == understand(prompt, scene)
+
+
+async def test_clients_and_recordings_hear_what_was_applied(serve: Serve) -> None:
+    """A landscape's prompts are expanded, over its image too; what was given is written down."""
+    service = serve(world="landscape")
+    file = io.BytesIO()
+    Image.new("RGB", (320, 176), (200, 60, 40)).save(file, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    async with RawClient.connected(service.url, API_KEY) as client:
+        assert client.reservation.grant["capabilities"] == {"image_to_video": True}
+        await client.post(
+            {"type": "interactive_stream_start", "prompt": "a  red wall", "portrait": False,
+             "input_image_base64": url}
+        )  # fmt: skip
+        started = await client.hear()
+        assert started["applied_prompt"] == expand("a red wall")
+        pixel = (await client.picture()).to_ndarray(format="rgb24")[350, 640]
+        assert abs(pixel.astype(int) - (200, 60, 40)).max() < 25
+        client.send({"type": "update", "prompt": "it is night"})
+        assert (await client.hear())["prompt"] == expand_update("it is night")
+        await client.end()
+    (events,) = (service.data_dir / "media").glob(f"{started['stream_id']}/events.jsonl")
+    said = [json.loads(line) for line in events.read_text().splitlines()]
+    assert [(each["prompt"], each["applied_prompt"]) for each in said if "prompt" in each] == [
+        ("a  red wall", expand("a red wall")),
+        ("it is night", expand_update("it is night")),
+    ]
