@@ -62,6 +62,11 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     add("--streamers", type=int, default=5, help="sessions at a time (default %(default)s)")
     add("--world", default="landscape", help="what streamers paint (default %(default)s)")
     add("--limit", action="append", default=[], metavar="NAME=VALUE", help="change a limit")
+    add(
+        "--allow-private-script-urls",
+        action="store_true",
+        help="fetch simulation scripts from private addresses too",
+    )
     add("--ready-file", type=Path, help='gets {"url", "pid"} once requests are accepted')
     add("--log-level", choices=LOG_LEVELS, default="warning", help="default %(default)s")
     add("--stop-when-unused", type=float, default=0, metavar="SECONDS", help="0: never (default)")
@@ -84,6 +89,7 @@ def _serve(args: argparse.Namespace) -> None:
             streamers=args.streamers,
             world=args.world,
             limits=Limits.parse(args.limit),
+            private_script_urls=args.allow_private_script_urls,
             ready_file=args.ready_file,
             stop_when_unused=args.stop_when_unused,
         )

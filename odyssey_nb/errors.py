@@ -7,6 +7,8 @@ OdysseyNBError
 │   ├── StreamActiveError        a stream is already active
 │   ├── EmptyPromptError         the prompt has no words
 │   ├── ImageError               the image cannot be read, or this world takes none
+│   ├── ScriptError              a simulation's script breaks a rule
+│   ├── CannotCancelError        the simulation has gone too far to be called off
 │   ├── UnknownVerbError         no such verb
 │   ├── UnknownWorldError        no such world
 │   └── SettingError             a setting has a value it cannot have
@@ -21,8 +23,12 @@ OdysseyNBError
 │   ├── MonthlyLimitError        the month's hours are used up
 │   ├── StreamLimitError         the stream is longer than the account allows
 │   ├── SuspendedError           the account is suspended
-│   └── RateLimitError           too many requests
+│   ├── RateLimitError           too many requests
+│   └── SimulationQueueError     too many simulations wait or run
 ├── StreamError                  the world or its streamer refused or failed
+├── SimulationError              a simulation did not come to its end
+│   ├── SimulationFailedError    it failed
+│   └── SimulationCancelledError it was cancelled
 ├── ConnectionLostError          the connection ended while something waited on it
 ├── AnswerTimeoutError           no answer came in time
 └── LinkError                    kernel and sidecar lost or misunderstood each other
@@ -104,6 +110,20 @@ class ImageError(UsageError):
 
 
 NO_IMAGES = "streams of this service start from no image"
+
+
+class ScriptError(UsageError):
+    """A simulation's script breaks a rule; the message names the script, entry or line."""
+
+    code = "SCRIPT"
+    hint = "Begin with `0 start …`, interact in between, and end the last line with `SECONDS end`."
+
+
+class CannotCancelError(UsageError):
+    """The simulation is under way or over already."""
+
+    code = "CANNOT_CANCEL"
+    hint = "Only simulations that have not made a picture yet can be cancelled."
 
 
 class UnknownVerbError(UsageError):
@@ -213,11 +233,38 @@ class RateLimitError(LimitError):
     hint = "Wait a moment and try again."
 
 
+class SimulationQueueError(LimitError):
+    """As many simulations wait or run as the account may have."""
+
+    code = "SIMULATION_QUEUE_FULL"
+    retryable = True
+    hint = "Wait for one to end, or cancel one: ody.simulations() lists yours."
+
+
 class StreamError(OdysseyNBError):
     """The world or its streamer refused the request or failed."""
 
     code = "STREAM"
     hint = "Start the stream again."
+
+
+class SimulationError(OdysseyNBError):
+    """A simulation did not come to its end."""
+
+    code = "SIMULATION"
+
+
+class SimulationFailedError(SimulationError):
+    """A simulation failed; the message is the service's."""
+
+    code = "SIMULATION_FAILED"
+    hint = "What its script had finished before is in .recordings."
+
+
+class SimulationCancelledError(SimulationError):
+    """A simulation was cancelled before it began."""
+
+    code = "SIMULATION_CANCELLED"
 
 
 class ConnectionLostError(OdysseyNBError):

@@ -25,10 +25,13 @@ from odyssey_nb.wire.control import (
     SessionTokenRequest,
 )
 from odyssey_nb.wire.recordings import Recording, RecordingPage
+from odyssey_nb.wire.simulations import NewSimulation, SimulationInfo, SimulationPage
 from odyssey_nb.wire.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from odyssey_nb.wire.script import Script
 
 T = TypeVar("T")
 
@@ -43,6 +46,7 @@ _LIMITS = {
         errors.StreamLimitError,
         errors.SuspendedError,
         errors.RateLimitError,
+        errors.SimulationQueueError,
     )
 }
 
@@ -130,6 +134,54 @@ class Control:
         path = f"/recordings/{quote(stream_id, safe='')}"
         await self._ask("DELETE", path, dict, missing=errors.NotFoundError)
 
+    async def simulate(
+        self, scripts: list[Script], *, portrait: bool, bypass: bool | None = None
+    ) -> SimulationInfo:
+        """Submit a simulation of one script, or of several.
+
+        Raises:
+            ScriptError: The service refuses a script; the message names the entry.
+            SimulationQueueError: The account has as many waiting and running as it may.
+        """
+        body = NewSimulation(
+            portrait=portrait,
+            script=scripts[0] if len(scripts) == 1 else None,
+            scripts=scripts if len(scripts) > 1 else None,
+            bypass_vlm_expansion=bypass,
+        )
+        return await self._ask(
+            "POST", "/simulation-jobs", SimulationInfo, body, refused=errors.ScriptError
+        )
+
+    async def simulation(self, job_id: str) -> SimulationInfo:
+        """Return how far a simulation has come, and where its results are.
+
+        Raises:
+            NotFoundError: There is none, or it is somebody else's.
+        """
+        path = f"/simulation-jobs/{quote(job_id, safe='')}"
+        return await self._ask("GET", path, SimulationInfo, missing=errors.NotFoundError)
+
+    async def simulations(self, *, limit: int = 20, offset: int = 0) -> SimulationPage:
+        """List the account's simulations, newest first; `limit` is at most 100."""
+        path = f"/simulation-jobs?limit={limit}&offset={offset}"
+        return await self._ask("GET", path, SimulationPage)
+
+    async def cancel_simulation(self, job_id: str) -> None:
+        """Cancel a simulation that has not made a picture yet.
+
+        Raises:
+            CannotCancelError: It has, or is over.
+            NotFoundError: There is none, or it is somebody else's.
+        """
+        await self._ask(
+            "DELETE",
+            f"/simulation-jobs/{quote(job_id, safe='')}",
+            dict,
+            missing=errors.NotFoundError,
+            refused=errors.CannotCancelError,
+        )
+
     async def download(self, url: str | None, *, progress: str = "") -> bytes:
         """Return what is at a signed URL, with a progress bar called `progress` if that is given.
 
@@ -177,6 +229,7 @@ class Control:
         *,
         signed: bool = True,
         missing: type[errors.OdysseyNBError] = errors.ConnectError,
+        refused: type[errors.OdysseyNBError] = errors.ConnectError,
     ) -> T:
         if signed:
             await self.authenticate()
@@ -197,7 +250,7 @@ class Control:
         if not 200 <= status < 300:
             if status == 401 and signed:
                 self._token = None
-            raise _refusal(status, content, missing)
+            raise _refusal(status, content, missing, refused)
         try:
             return decode_body(content or b"{}", kind)
         except MalformedMessageError as error:
@@ -205,9 +258,15 @@ class Control:
 
 
 def _refusal(
-    status: int, content: bytes, missing: type[errors.OdysseyNBError]
+    status: int,
+    content: bytes,
+    missing: type[errors.OdysseyNBError],
+    refused: type[errors.OdysseyNBError],
 ) -> errors.OdysseyNBError:
-    """Return the error for a refusal; decided by status and code, never by its words."""
+    """Return the error for a refusal; decided by status and code, never by its words.
+
+    `missing` is what a 404 means for the request, `refused` what a 400, 413 or 422 does.
+    """
     try:
         body = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -224,4 +283,6 @@ def _refusal(
         return errors.NoStreamerError("no streamer is free")
     if status == 404:
         return missing(text or "the service does not know that")
+    if status in {400, 413, 422} and refused is not errors.ConnectError:
+        return refused(text or f"the service answered {status}")
     return errors.ConnectError(f"the service answered {status}{': ' + text if text else ''}")

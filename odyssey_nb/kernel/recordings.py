@@ -7,16 +7,16 @@ import base64
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from odyssey_nb.errors import NotFoundError, OdysseyNBError
 from odyssey_nb.kernel.local_service import address_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
     from PIL import Image
 
@@ -29,18 +29,46 @@ T = TypeVar("T")
 MOST_SHOWN = 24  # thumbnails in a cell
 
 
-def ask(target: Target, work: Callable[[Control], Awaitable[T]]) -> T:
-    """Let `work` talk to the API of `target`, on a loop of its own, and return what it returns."""
+class Talk(Protocol):
+    """Lets something talk to the API, and returns what it returns."""
+
+    def __call__(self, work: Callable[[Control], Awaitable[T]]) -> T:
+        """Run `work` to its end."""
+
+
+@contextmanager
+def talking(target: Target) -> Iterator[Talk]:
+    """Talk to the API of `target` in the body, on a loop of its own.
+
+    The kernel's loop, which runs already, could not be waited on.
+    """
     from odyssey_nb.client.control import Control
 
     url, key = address_of(target)
+    opened = Control.open(url, key)
+    with ThreadPoolExecutor(1, thread_name_prefix="odyssey-api") as pool:
+        runner = asyncio.Runner()
 
-    async def talk() -> T:
-        async with Control.open(url, key) as control:
+        def run(work: Coroutine[Any, Any, T]) -> T:
+            return pool.submit(runner.run, work).result()
+
+        async def do(work: Callable[[Control], Awaitable[T]], control: Control) -> T:
             return await work(control)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="odyssey-api") as pool:
-        return pool.submit(asyncio.run, talk()).result()
+        try:
+            control = run(opened.__aenter__())
+            try:
+                yield lambda work: run(do(work, control))
+            finally:
+                run(opened.__aexit__(None, None, None))
+        finally:
+            pool.submit(runner.close).result()
+
+
+def ask(target: Target, work: Callable[[Control], Awaitable[T]]) -> T:
+    """Let `work` talk to the API of `target`, and return what it returns."""
+    with talking(target) as talk:
+        return talk(work)
 
 
 class Recording:

@@ -40,6 +40,8 @@ from odyssey_nb.service.refusals import RefusedError
 from odyssey_nb.service.routes import ROUTERS
 from odyssey_nb.service.sessions import SHUTDOWN, SessionTable
 from odyssey_nb.service.signaling import Switchboard, keep_sweeping
+from odyssey_nb.service.simulations import SimulationQueue
+from odyssey_nb.service.simulators import Simulators
 from odyssey_nb.service.storage import Storage
 from odyssey_nb.service.stun import stun_responder
 from odyssey_nb.service.usage import Ledger
@@ -72,6 +74,7 @@ class ServiceOptions:
     limits: Limits = field(default_factory=Limits)
     ready_file: Path | None = None
     stop_when_unused: float = 0
+    private_script_urls: bool = False  # whether scripts may be fetched from private addresses
     database: str = ""  # a SQLAlchemy URL; empty for SQLite in the data directory
 
 
@@ -96,7 +99,15 @@ def create_app(
         storage = Storage(options.data_dir / "media", keys.secret)
         recordings = Recordings(database, storage, options.limits)
         await recordings.recover()
-        async with stun_responder(options.host) as stun_port, StreamerPool.open() as pool:
+        lease = options.limits.simulation_lease_seconds
+        simulations = SimulationQueue(database, lease_seconds=lease)
+        async with (
+            stun_responder(options.host) as stun_port,
+            StreamerPool.open() as pool,
+            Simulators.open(
+                simulations, recordings, world=options.world, silence=lease
+            ) as simulators,
+        ):
             switchboard = Switchboard(crew, pool, recordings, gate)
             table = SessionTable(
                 options.limits,
@@ -117,6 +128,8 @@ def create_app(
                 table=table,
                 switchboard=switchboard,
                 recordings=recordings,
+                simulators=simulators,
+                private_script_urls=options.private_script_urls,
                 metrics=metrics,
                 probe=Probe(table, pool, database, storage),
                 world=options.world,
@@ -244,7 +257,7 @@ async def _serve(options: ServiceOptions, listener: socket.socket, database: Dat
         while True:
             await asyncio.sleep(min(5.0, options.stop_when_unused / 4))
             desk = getattr(app.state, "desk", None)
-            if desk is None or len(desk.table):
+            if desk is None or len(desk.table) or desk.simulators.workers:
                 continue
             if time.monotonic() - desk.table.last_busy >= options.stop_when_unused:
                 told.set()

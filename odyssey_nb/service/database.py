@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey, create_engine, event, select
+from sqlalchemy import ForeignKey, Text, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -90,6 +90,44 @@ class StreamRow(Base):
     state: Mapped[str] = mapped_column(default="writing")
     kind: Mapped[str] = mapped_column(default="stream")  # or "simulation"
     last_seen: Mapped[float | None]
+
+
+class SimulationRow(Base):
+    """A simulation: one job of one or several scripts; times in seconds since the epoch.
+
+    Whoever runs it holds a lease: until `lease_until`, and as long as `token` is the one that came
+    with the lease. `writing` is the stream that the holder is at.
+    """
+
+    __tablename__ = "simulations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(index=True)
+    status: Mapped[str] = mapped_column(index=True)  # of wire.simulations
+    portrait: Mapped[bool]
+    bypass: Mapped[bool]  # the expansion of prompts
+    scripts: Mapped[str] = mapped_column(Text, deferred=True)  # JSON; may hold images
+    created: Mapped[float] = mapped_column(index=True)
+    dispatched: Mapped[float | None]
+    started: Mapped[float | None]
+    completed: Mapped[float | None]
+    error: Mapped[str | None]
+    retries: Mapped[int] = mapped_column(default=0)
+    frames_done: Mapped[int] = mapped_column(default=0)
+    frames_total: Mapped[int]
+    token: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[float | None]
+    writing: Mapped[str | None]
+
+
+class SimulationResultRow(Base):
+    """Which stream is the result of which script of a simulation."""
+
+    __tablename__ = "simulation_results"
+
+    simulation: Mapped[str] = mapped_column(ForeignKey("simulations.id"), primary_key=True)
+    script_index: Mapped[int] = mapped_column(primary_key=True)
+    stream: Mapped[str] = mapped_column(ForeignKey("streams.id"))
 
 
 class Database:

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.service.sessions import SessionTable
     from odyssey_nb.service.signaling import Switchboard
+    from odyssey_nb.service.simulators import Simulators
     from odyssey_nb.service.usage import Ledger
 
 T = TypeVar("T")
 
 API, SIGNALING = "api", "signaling"  # audiences of our tokens
 
+LARGEST_BODY = 64 * 1024 * 1024  # bytes; one image of 25 MiB as base64, and more
 MOST_LISTED = 100  # entries in one answer (protocol sections 2.8 and 2.9)
 MOST_SKIPPED = 2**31 - 1  # what every database takes
 # Only described so: `check_page` refuses in words, of which clients make more than of a list.
@@ -52,6 +54,8 @@ class Desk:
     recordings: Recordings
     metrics: Metrics
     probe: Probe
+    simulators: Simulators
+    private_script_urls: bool  # whether scripts may be fetched from them
     world: str
     takes_images: bool  # whether that world does
     stun_port: int
@@ -115,9 +119,14 @@ def account_of(request: Request) -> str:
 
 
 async def body_of(request: Request, kind: type[T]) -> T:
-    """Return the request's body as a `kind`; any other is refused with 422."""
+    """Return the request's body as a `kind`; others are refused: 422, or 413 when too large."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise HTTPException(413, f"The body has more than {LARGEST_BODY // 2**20} MiB")
     try:
-        return decode_body(await request.body() or b"{}", kind)
+        return decode_body(bytes(body) or b"{}", kind)
     except MalformedMessageError as error:
         raise HTTPException(422, f"malformed request: {error}") from error
 

@@ -11,14 +11,16 @@ import logging
 import socket
 import sys
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from odyssey_nb.concurrency import Crew
 from odyssey_nb.framing import frame, read_frame
-from odyssey_nb.wire.streamer import FromControl, FromStreamer, from_control, from_streamer
+from odyssey_nb.wire import simulator, streamer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from odyssey_nb.wire.codec import Codec
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,24 @@ class StreamerLostError(Exception):
     """A streamer process ended when it was still needed."""
 
 
-class Streamer:
-    """The control plane's end of one streamer process. Made warm by `start`."""
+class Message(Protocol):
+    """Whatever has a ``type``."""
+
+    @property
+    def type(self) -> str:
+        """What the message is called."""
+
+
+Down = TypeVar("Down")  # what a child gets
+Up = TypeVar("Up", bound=Message)  # what it sends
+
+
+class Child(Generic[Down, Up]):
+    """The control plane's end of one process of a kind that a subclass names; see `start`."""
+
+    _module: ClassVar[str]
+    _down: ClassVar[Codec[Any]]
+    _up: ClassVar[Codec[Any]]
 
     def __init__(
         self,
@@ -42,7 +60,7 @@ class Streamer:
         self._process, self._reader, self._writer = process, reader, writer
 
     @classmethod
-    async def start(cls) -> Streamer:
+    async def start(cls) -> Self:
         """Start a process and wait until it is warm.
 
         Raises:
@@ -52,28 +70,27 @@ class Streamer:
         try:
             with theirs:
                 fd = theirs.fileno()
-                module = "odyssey_nb.service.streamer"
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", module, str(fd),
+                    sys.executable, "-m", cls._module, str(fd),
                     pass_fds=[fd], stdin=asyncio.subprocess.DEVNULL,
                 )  # fmt: skip
         except BaseException as error:
             ours.close()
             if isinstance(error, OSError):
-                raise StreamerLostError("a streamer process could not be started") from error
+                raise StreamerLostError("a process could not be started") from error
             raise
         reader, writer = await asyncio.open_connection(sock=ours, limit=2**20)
-        streamer = cls(process, reader, writer)
+        child = cls(process, reader, writer)
         try:
             async with asyncio.timeout(WARM_SECONDS):
-                message = await streamer.receive()
+                message = await child.receive()
         except BaseException as error:
-            await streamer.close()
+            await child.close()
             if isinstance(error, TimeoutError):
-                raise StreamerLostError("a streamer process did not get warm") from None
+                raise StreamerLostError("a process did not get warm") from None
             raise
         assert message.type == "ready"
-        return streamer
+        return child
 
     @property
     def pid(self) -> int:
@@ -85,9 +102,9 @@ class Streamer:
         """Whether the process still runs."""
         return self._process.returncode is None
 
-    def send(self, message: FromControl) -> None:
+    def send(self, message: Down) -> None:
         """Send `message`; to a process that is gone it goes nowhere, and `receive` says so."""
-        self._writer.write(frame(from_control.to_bytes(message)))
+        self._writer.write(frame(self._down.to_bytes(message)))
 
     async def drain(self) -> None:
         """Wait until the process has taken most of what was sent; one that is gone takes nothing.
@@ -97,7 +114,7 @@ class Streamer:
         with suppress(ConnectionError):
             await self._writer.drain()
 
-    async def receive(self) -> FromStreamer:
+    async def receive(self) -> Up:
         """Wait for the next message.
 
         Raises:
@@ -105,9 +122,9 @@ class Streamer:
         """
         while True:
             try:
-                message = from_streamer.from_bytes(await read_frame(self._reader))
+                message: Up | None = self._up.from_bytes(await read_frame(self._reader))
             except (asyncio.IncompleteReadError, ConnectionError) as error:
-                raise StreamerLostError("a streamer process is gone") from error
+                raise StreamerLostError("a process is gone") from error
             if message is not None:
                 return message
 
@@ -124,6 +141,20 @@ class Streamer:
                 with suppress(ProcessLookupError):
                     self._process.kill()
         await self._process.wait()
+
+
+class Streamer(Child[streamer.FromControl, streamer.FromStreamer]):
+    """A streamer process."""
+
+    _module = "odyssey_nb.service.streamer"
+    _down, _up = streamer.from_control, streamer.from_streamer
+
+
+class Simulator(Child[simulator.FromControl, simulator.FromSimulator]):
+    """A simulator process."""
+
+    _module = "odyssey_nb.service.simulator"
+    _down, _up = simulator.from_control, simulator.from_simulator
 
 
 class StreamerPool:

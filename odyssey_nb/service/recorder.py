@@ -30,10 +30,14 @@ CLOSE_SECONDS = 5.0
 
 
 class Recorder:
-    """Records one stream into `folder`, from its first keyframe to `close`."""
+    """Records one stream into `folder`, from its first keyframe to `close`.
 
-    def __init__(self, folder: Path) -> None:
+    Whoever has time may have the `patience` to wait for the disk, so many seconds.
+    """
+
+    def __init__(self, folder: Path, *, patience: float = 0) -> None:
         self._folder = folder
+        self._patience = patience
         self._inbox: queue.Queue[tuple[bytes, int, bool] | dict[str, object] | None]
         self._inbox = queue.Queue(MOST_WAITING)
         self._origin: int | None = None
@@ -67,7 +71,7 @@ class Recorder:
         if self.broken:
             return
         try:
-            self._inbox.put_nowait(item)
+            self._inbox.put(item, timeout=self._patience)
         except queue.Full:
             self.broken = True
             log.exception("the disk is too slow to record; the recording ends here")

@@ -260,10 +260,10 @@ class Recordings:
             row.reason, row.state = reason, state
             row.frame_count, row.duration = pictures, duration
             row.size = self.storage.size(stream_id)
-        self._retire()
+        self.retire()
 
-    def _retire(self) -> None:
-        """Let go of what is too old, or too much, oldest first."""
+    def retire(self) -> None:
+        """Let go of what is too old, or too much, oldest first; it blocks."""
         oldest = self._clock() - self._limits.recording_days * DAY
         most = self._limits.recording_gigabytes * 1e9
         newest_first = (

@@ -63,6 +63,18 @@ def too_many_sessions(active: int, limit: int) -> RefusedError:
     )
 
 
+def too_many_simulations(active: int, limit: int) -> RefusedError:
+    """As many of the account's simulations wait or run as may."""
+    return RefusedError(
+        UsageProblem(
+            error="SIMULATION_QUEUE_FULL",
+            message=f"Maximum simulations waiting and running ({limit}) reached",
+            action="Wait for one to end, or cancel one.",
+            details={"active_count": active, "limit": limit},
+        )
+    )
+
+
 def too_fast(wait: float) -> RefusedError:
     """Requests come faster than they may; the next one may come after `wait` seconds."""
     seconds = max(1, math.ceil(wait))

@@ -61,16 +61,20 @@ async def _within(seconds: float, work: Awaitable[T]) -> T:
 
 
 class Hub:
-    """Where pictures leave: all outlets get the same bytes. Keyframe requests come back here."""
+    """Where pictures leave: all outlets get the same bytes. Keyframe requests come back here.
 
-    def __init__(self) -> None:
+    Its `clock`, in seconds, is the one that its streams go by.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._outlets: list[Callable[[bytes, int, bool], None]] = []
         self.keyframe_wanted = False
-        self._origin = time.monotonic()
+        self._clock = clock
+        self._origin = clock()
 
     def timestamp(self) -> int:
         """Now, on the clock of this connection's track (90 kHz)."""
-        return int((time.monotonic() - self._origin) * CLOCK_RATE)
+        return round((self._clock() - self._origin) * CLOCK_RATE)
 
     def add(self, outlet: Callable[[bytes, int, bool], None], *, keyframe: bool = True) -> None:
         """Hand every later picture to `outlet` as (data, timestamp, is keyframe).
@@ -138,7 +142,7 @@ class Stream:
         self._turns = turns
         self._expands = expands
         self._keyframes = KeyframeClock(PICTURES_PER_SECOND)
-        self._began = time.monotonic()
+        self._began = hub.timestamp()
         self._recorder: Recorder | None = None
 
     @classmethod
@@ -148,10 +152,12 @@ class Stream:
         start: wire.InteractiveStreamStart,
         hub: Hub,
         media: Path | None = None,
+        *,
+        patience: float = 0,
     ) -> tuple[Stream, str]:
         """Make the world and its first picture; return the stream and the applied prompt.
 
-        With `media` the stream is recorded, from that picture on.
+        With `media` the stream is recorded, from that picture on; see `Recorder` for `patience`.
 
         Raises:
             ImageError: The image it should start from cannot be read.
@@ -177,11 +183,16 @@ class Stream:
             turns.shutdown(wait=False)
             raise
         if media is not None:
-            stream._recorder = recorder = Recorder(media / stream.id)
+            stream._recorder = recorder = Recorder(media / stream.id, patience=patience)
             recorder.picture(*first, key=True)
             recorder.event("start", first[1], prompt=start.prompt, applied_prompt=prompt)
             hub.add(recorder.picture, keyframe=False)
         return stream, prompt
+
+    @property
+    def recorded(self) -> bool:
+        """Whether everything so far was written down."""
+        return self._recorder is not None and not self._recorder.broken
 
     def note(self, kind: str, **fields: object) -> None:
         """Write down that something happens now."""
@@ -201,7 +212,11 @@ class Stream:
         pacer = Pacer(PICTURES_PER_SECOND, now=time.monotonic())
         while True:
             await asyncio.sleep(pacer.wait(time.monotonic()))
-            await _within(ANSWER_SECONDS, self._picture())
+            await self.step()
+
+    async def step(self) -> None:
+        """Make the next picture, of the moment that it is on the hub's clock."""
+        await _within(ANSWER_SECONDS, self._picture())
 
     async def close(self, reason: str) -> None:
         """Let the world finish the picture that it is at, its thread go, and the recording end."""
@@ -221,7 +236,7 @@ class Stream:
 
         def paint() -> bytes:
             planes = Planes(*self.encoder.planes)
-            self._world.paint(planes, step=step, time=time.monotonic() - self._began)
+            self._world.paint(planes, step=step, time=(timestamp - self._began) / CLOCK_RATE)
             data = self.encoder.encode(timestamp, key=key)
             self.pictures += 1  # here, where it is made: nobody may be left to wait for it
             return data

@@ -1,23 +1,13 @@
-"""A streamer process: waits warm, serves one session, and ends with it.
-
-``python -m odyssey_nb.service.streamer FD``; `FD` is its end of the socket pair to the control
-plane. It ends when that socket does, so a control plane that dies takes its streamers along.
-"""
+"""A streamer process: waits warm, serves one session, and ends with it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import signal
-import socket
-import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from odyssey_nb.concurrency import Crew, background
-from odyssey_nb.framing import frame, read_frame
+from odyssey_nb.service.child import Line, run
 from odyssey_nb.service.peer import Peer, PictureTrack
 from odyssey_nb.service.stream import Hub, StreamEngine
 from odyssey_nb.service.worlds.base import find_world
@@ -39,28 +29,9 @@ if TYPE_CHECKING:
 
     from odyssey_nb.wire.stream import InteractiveStreamStart
 
-log = logging.getLogger(__name__)
-
 DECISION_SECONDS = 10.0  # what the control plane gets to decide on a start
 
-
-class Control:
-    """The streamer's end of the line to the control plane."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    def report(self, message: FromStreamer) -> None:
-        """Send `message`; nothing that is sent here is large."""
-        self._writer.write(frame(from_streamer.to_bytes(message)))
-
-    async def messages(self) -> AsyncIterator[FromControl]:
-        """Yield what arrives until the control plane closes."""
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                message = from_control.from_bytes(await read_frame(self._reader))
-                if message is not None:
-                    yield message
+Control: TypeAlias = Line[FromStreamer, FromControl]
 
 
 class Starts:
@@ -147,31 +118,5 @@ async def _session(
         await crew.close()
 
 
-async def _main(fd: int) -> None:
-    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=fd))
-    await serve(Control(reader, writer))
-    with suppress(ConnectionError):
-        await writer.drain()
-
-
-def main() -> None:
-    """Run until the control plane is gone."""
-    # An interrupt in the service's terminal reaches the whole group; the control plane decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING)
-    for chatty in ("aioice", "aiortc"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-    status = 1
-    try:
-        asyncio.run(_main(int(sys.argv[1])))
-        status = 0
-    except Exception:
-        log.exception("the streamer failed")
-    finally:
-        # Encoder and world threads may be in the middle of a picture that nobody wants any more.
-        sys.stderr.flush()
-        os._exit(status)
-
-
 if __name__ == "__main__":
-    main()
+    run(serve, from_streamer, from_control)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
 from odyssey_nb.service.database import StreamRow
 from odyssey_nb.wire.usage import DayOfUse
@@ -63,7 +63,7 @@ class Ledger:
     """Usage by account. Calls block.
 
     A stream counts from its start to its end; one that runs, or whose service was killed, to when
-    it was last seen.
+    it was last seen. A simulation counts as long as its video, however fast it was made.
     """
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
@@ -80,7 +80,8 @@ class Ledger:
         """Return what `account` has used of the month that it is."""
         now = self._clock()
         period = Period.of(now)
-        until = func.coalesce(StreamRow.ended, StreamRow.last_seen, StreamRow.started)
+        simulated = case((StreamRow.kind == "simulation", StreamRow.started + StreamRow.duration))
+        until = func.coalesce(simulated, StreamRow.ended, StreamRow.last_seen, StreamRow.started)
         rows = select(StreamRow.kind, StreamRow.started, until).where(
             StreamRow.account == account,
             StreamRow.started < period.end.timestamp(),

@@ -63,6 +63,15 @@ def run_to_end(directory: Path, *options: str) -> subprocess.CompletedProcess[st
 
 def streamers(parent: int) -> list[psutil.Process]:
     """Return the streamer processes that process `parent` started, oldest first."""
+    return _children(parent, "odyssey_nb.service.streamer")
+
+
+def simulators(parent: int) -> list[psutil.Process]:
+    """Return the simulator processes that process `parent` started, oldest first."""
+    return _children(parent, "odyssey_nb.service.simulator")
+
+
+def _children(parent: int, module: str) -> list[psutil.Process]:
     try:
         children = psutil.Process(parent).children()
     except psutil.NoSuchProcess:
@@ -70,7 +79,7 @@ def streamers(parent: int) -> list[psutil.Process]:
     found = []
     for child in children:
         try:
-            if "odyssey_nb.service.streamer" in child.cmdline():
+            if module in child.cmdline():
                 found.append(child)
         except psutil.NoSuchProcess:
             continue

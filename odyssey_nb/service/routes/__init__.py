@@ -1,11 +1,20 @@
 """The HTTP API, one file for each noun (protocol section 2)."""
 
-from odyssey_nb.service.routes import access, dashboard, operations, recordings, sessions, usage
+from odyssey_nb.service.routes import (
+    access,
+    dashboard,
+    operations,
+    recordings,
+    sessions,
+    simulations,
+    usage,
+)
 
 ROUTERS = (
     access.router,
     sessions.router,
     recordings.router,
+    simulations.router,
     usage.router,
     operations.router,
     dashboard.router,

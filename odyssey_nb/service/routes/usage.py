@@ -18,6 +18,7 @@ async def usage(request: Request) -> Response:
     """Tell the three figures of the account page, and the days of the month behind them."""
     desk, account = desk_of(request), caller_of(request).account
     used = await asyncio.to_thread(desk.ledger.used, account.id)
+    waiting = await asyncio.to_thread(desk.simulators.queue.active, account.id)
     return answer(
         Usage(
             concurrent_streams=len(desk.table.of(account.id)),
@@ -27,6 +28,7 @@ async def usage(request: Request) -> Response:
             period_start=used.period.start.isoformat(),
             period_end=used.period.end.isoformat(),
             monthly_hours=account.allowance.monthly_hours,
+            waiting_simulations=waiting,
             simulation_queue=account.allowance.simulation_queue,
             suspended=account.suspended,
             days=used.days,
