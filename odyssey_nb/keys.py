@@ -107,7 +107,7 @@ def _set(args: argparse.Namespace) -> None:
 def _list(args: argparse.Namespace) -> None:
     with _accounts(args) as accounts:
         keys, everybody = accounts.all_keys(), accounts.all()
-    width = max(len("account"), *(len(each.name) for each in everybody), 0)
+    width = max(map(len, ["account", *(each.name for each in everybody)]))
     print(f"{'#':>4}  {'key':<14}{'account':<{width}}  created")
     for key in keys:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created))

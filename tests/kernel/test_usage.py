@@ -17,6 +17,9 @@ from aiohttp.test_utils import TestServer
 import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.usage import COLOURS, UsageReport
+from odyssey_nb.service.accounts import Accounts
+from odyssey_nb.service.database import Database, sqlite_url
+from odyssey_nb.service.limits import Limits
 from odyssey_nb.wire.usage import DayOfUse
 from tests.conftest import Service
 
@@ -93,6 +96,20 @@ def test_usage_of_a_service(service: Service, monkeypatch: pytest.MonkeyPatch) -
     assert said.stdout.startswith("streams now           0 of 5\n")
     with pytest.raises(errors.AuthError):
         ody.usage(url=service.url, api_key="ody_wrong")
+
+
+def test_a_used_up_month_is_a_typed_error(service: Service) -> None:
+    """Whether a stream or a session is refused, the cell sees one line that says until when."""
+    with Database.open(sqlite_url(service.data_dir)) as database:
+        accounts = Accounts(database, Limits())
+        key, name = accounts.create()
+        connection = ody.connect("limited", url=service.url, api_key=key)
+        accounts.change(name, {"monthly_hours": 1e-6})
+        with pytest.raises(errors.MonthlyLimitError, match="used up, until 20"):
+            connection.start("a forest")
+        connection.disconnect()
+        with pytest.raises(errors.MonthlyLimitError, match="used up, until 20"):
+            ody.connect("limited", url=service.url, api_key=key)
 
 
 async def test_a_service_that_does_not_tell() -> None:

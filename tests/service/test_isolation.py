@@ -7,12 +7,13 @@ import re
 from typing import Any
 
 import aiohttp
+import pytest
 
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.client.control import Control
 from odyssey_nb.service.recordings import WHOLE_SECONDS
 from tests.conftest import API_KEY, Service
-from tests.service.raw_client import ask
+from tests.service.raw_client import RawClient, Reservation, ask
 from tests.service.running import OTHER_KEY
 
 
@@ -63,4 +64,20 @@ async def test_foreign_ids_are_as_good_as_none(shared: Service) -> None:
                     assert (status, text) == made_up, (method, path)
         assert (await control.recording(first.id)).stream_id == first.id
         assert not owner.lost.done()
+    shared.wait_free()
+
+
+async def test_a_token_opens_no_other_socket(shared: Service) -> None:
+    """Neither another account's token nor that of another session opens a session's socket."""
+    async with (
+        RawClient.open(shared.url, API_KEY) as mine,
+        RawClient.open(shared.url, API_KEY) as second,
+        RawClient.open(shared.url, OTHER_KEY) as theirs,
+    ):
+        for other in (second, theirs):
+            crossed = Reservation(mine.reservation.grant, other.reservation.session_token)
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await other.http.ws_connect(crossed.socket_url)
+            assert caught.value.status == 403
+        assert (await mine.told())["type"] == "offer"
     shared.wait_free()
