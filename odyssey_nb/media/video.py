@@ -27,7 +27,7 @@ GROWING = {"movflags": "+frag_keyframe+empty_moov+default_base_moof", "flush_pac
 
 
 class VideoWriter:
-    """Writes one H.264 stream to an MP4. An instance exists only while its file is open."""
+    """Writes one H.264 stream to MP4. An instance exists only while its file is open."""
 
     def __init__(self, file: OutputContainer, stream: VideoStream) -> None:
         self._file, self._stream = file, stream
@@ -38,18 +38,24 @@ class VideoWriter:
     @classmethod
     @contextmanager
     def open(
-        cls, path: Path, first: bytes, *, options: dict[str, str] = WHOLE
+        cls,
+        path: Path,
+        first: bytes,
+        *,
+        container: str = "mp4",
+        options: dict[str, str] = WHOLE,
     ) -> Iterator[VideoWriter]:
         """Open `path` for the stream that begins with the keyframe `first`.
 
         Args:
             path: The file; an older one is replaced.
             first: An access unit with parameter sets, which go into the header. It is not written.
-            options: `WHOLE` or `GROWING`.
+            container: "mp4", or "hls" where `path` is the playlist and files beside it come and go.
+            options: Of the container; `WHOLE` or `GROWING` for an MP4.
         """
         with (
             av.open(io.BytesIO(first), format="h264") as source,
-            av.open(str(path), "w", format="mp4", options=options) as file,
+            av.open(str(path), "w", format=container, options=options) as file,
         ):
             # A template, because add_stream would write a header of an encoder of its own, which
             # players that take the parameter sets from the header cannot decode with.

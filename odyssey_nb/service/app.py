@@ -24,6 +24,7 @@ from odyssey_nb.discovery import ServiceAddress, publish, withdraw
 from odyssey_nb.errors import SettingError
 from odyssey_nb.private import write_private
 from odyssey_nb.service.accounts import Accounts
+from odyssey_nb.service.broadcasts import Broadcasts
 from odyssey_nb.service.database import Database, sqlite_url
 from odyssey_nb.service.desk import Desk, answer, identify
 from odyssey_nb.service.directory import owned
@@ -101,14 +102,16 @@ def create_app(
         await recordings.recover()
         lease = options.limits.simulation_lease_seconds
         simulations = SimulationQueue(database, lease_seconds=lease)
+        segments = Storage(options.data_dir / "broadcasts", keys.secret)
         async with (
             stun_responder(options.host) as stun_port,
+            Broadcasts.open(segments) as broadcasts,
             StreamerPool.open() as pool,
             Simulators.open(
                 simulations, recordings, world=options.world, silence=lease
             ) as simulators,
         ):
-            switchboard = Switchboard(crew, pool, recordings, gate)
+            switchboard = Switchboard(crew, pool, recordings, gate, broadcasts)
             table = SessionTable(
                 options.limits,
                 streamers=options.streamers,
@@ -128,6 +131,7 @@ def create_app(
                 table=table,
                 switchboard=switchboard,
                 recordings=recordings,
+                broadcasts=broadcasts,
                 simulators=simulators,
                 private_script_urls=options.private_script_urls,
                 metrics=metrics,

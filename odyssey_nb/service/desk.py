@@ -15,6 +15,7 @@ from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_bod
 
 if TYPE_CHECKING:
     from odyssey_nb.service.accounts import Accounts, Caller
+    from odyssey_nb.service.broadcasts import Broadcasts
     from odyssey_nb.service.gate import Gate
     from odyssey_nb.service.keys import KeyRing
     from odyssey_nb.service.limits import Limits
@@ -52,6 +53,7 @@ class Desk:
     table: SessionTable
     switchboard: Switchboard
     recordings: Recordings
+    broadcasts: Broadcasts
     metrics: Metrics
     probe: Probe
     simulators: Simulators
@@ -142,7 +144,7 @@ def answer(body: object, status: int = 200) -> Response:
     return Response(encode_body(body), status, media_type="application/json")
 
 
-def origin_of(request: Request, scheme: str = "http") -> str:
+def origin_of(request: HTTPConnection, scheme: str = "http") -> str:
     """Return the address at which the client found us, as ``http`` or ``ws`` with its security."""
     secure = "s" if request.url.scheme in {"https", "wss"} else ""
     return f"{scheme}{secure}://{request.url.netloc}"

@@ -71,6 +71,30 @@ class PictureTrack(MediaStreamTrack):
         return await self._pictures.get()
 
 
+@asynccontextmanager
+async def sending(
+    track: PictureTrack,
+    *,
+    ice_servers: list[IceServer],
+    request_keyframe: Callable[[], None],
+    on_state: Callable[[str], None],
+) -> AsyncIterator[RTCPeerConnection]:
+    """Make a peer connection that sends `track` as H.264; close it on the way out."""
+    servers = [RTCIceServer(each.urls, each.username, each.credential) for each in ice_servers]
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+    try:
+        connection.on("connectionstatechange", lambda: on_state(connection.connectionState))
+        transceiver = connection.addTransceiver(track, direction="sendonly")
+        transceiver.setCodecPreferences(h264_codecs())
+        hear_keyframe_requests(transceiver.sender, request_keyframe)
+        yield connection
+    finally:
+        track.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await connection.close()
+
+
 class Peer:
     """A peer connection that has offered. An instance exists only while it is open."""
 
@@ -106,22 +130,13 @@ class Peer:
         on_state: Callable[[str], None],
     ) -> AsyncIterator[tuple[Peer, Offer]]:
         """Make a peer and its offer, with all candidates inside; close it on the way out."""
-        servers = [RTCIceServer(each.urls, each.username, each.credential) for each in ice_servers]
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        try:
-            connection.on("connectionstatechange", lambda: on_state(connection.connectionState))
+        async with sending(
+            track, ice_servers=ice_servers, request_keyframe=request_keyframe, on_state=on_state
+        ) as connection:
             peer = cls(connection, on_message)
-            transceiver = connection.addTransceiver(track, direction="sendonly")
-            transceiver.setCodecPreferences(h264_codecs())
-            hear_keyframe_requests(transceiver.sender, request_keyframe)
             offer_loopback(connection)
             await connection.setLocalDescription(await connection.createOffer())
             yield peer, Offer(sdp=connection.localDescription.sdp)
-        finally:
-            track.stop()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await connection.close()
 
     async def answer(self, answer: Answer) -> None:
         """Take the client's answer, then the candidates that came before it."""

@@ -29,6 +29,7 @@ from odyssey_nb.wire.streamer import EndStream, Negotiate
 
 if TYPE_CHECKING:
     from odyssey_nb.concurrency import Crew
+    from odyssey_nb.service.broadcasts import Broadcasts
     from odyssey_nb.service.gate import Gate
     from odyssey_nb.service.pool import Streamer, StreamerPool
     from odyssey_nb.service.recordings import Recordings
@@ -53,6 +54,7 @@ class Conversation:
         pool: StreamerPool,
         recordings: Recordings,
         gate: Gate,
+        broadcasts: Broadcasts,
         crew: Crew,
         totals: StreamTotals,
     ) -> None:
@@ -61,6 +63,7 @@ class Conversation:
         self._pool = pool
         self._recordings = recordings
         self._gate = gate
+        self._broadcasts = broadcasts
         self._crew = crew
         self._totals = totals
         self._recording: tuple[str, asyncio.Task[None]] | None = None  # stream, its entry
@@ -111,7 +114,7 @@ class Conversation:
                         self._totals.ended[message.reason] += 1
                         self._totals.pictures += message.pictures_total
                         self._totals.encodes += message.encodes_total
-                        self._finish_recording(message.reason)
+                        self._finish_stream(message.reason)
                         log.info(
                             "stream %s over: %s, %d pictures, %d encodes",
                             message.stream_id,
@@ -119,6 +122,8 @@ class Conversation:
                             message.pictures_total,
                             message.encodes_total,
                         )
+                    case "broadcast_began" | "spectator_answer":
+                        self._broadcasts.take(message, streamer.send)
         except StreamerLostError:
             self._table.end(self.session.id, STREAMER_LOST)
         except Exception:
@@ -128,7 +133,7 @@ class Conversation:
             self._stream_over.set()
             if self._streamer is not None:
                 gone = self._pool.give_back(self._streamer)
-                self._finish_recording(self._ended_for, gone)
+                self._finish_stream(self._ended_for, gone)
 
     async def _decide(self, streamer: Streamer, ask: AskStart) -> None:
         streamer.send(await self._gate.decide(self.session, self._table, ask))
@@ -138,11 +143,12 @@ class Conversation:
         if self._streamer is not None:
             self._streamer.send(command)
 
-    def _finish_recording(self, reason: str, *writers: asyncio.Task[None]) -> None:
-        """Make the recording whole once it has its entry and nobody writes it any more."""
+    def _finish_stream(self, reason: str, *writers: asyncio.Task[None]) -> None:
+        """End a broadcast, and make the recording whole once it has its entry and no `writers`."""
         if self._recording is None:
             return
         (stream_id, entry), self._recording = self._recording, None
+        self._broadcasts.over(stream_id, *writers)
 
         async def finish() -> None:
             await asyncio.wait([entry, *writers])
@@ -248,12 +254,20 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 class Switchboard:
     """All conversations, by session."""
 
-    def __init__(self, crew: Crew, pool: StreamerPool, recordings: Recordings, gate: Gate) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        pool: StreamerPool,
+        recordings: Recordings,
+        gate: Gate,
+        broadcasts: Broadcasts,
+    ) -> None:
         self._crew = crew
         self._pool = pool
         self._recordings = recordings
         self.totals = StreamTotals()
         self._gate = gate
+        self._broadcasts = broadcasts
         self._conversations: dict[str, tuple[Conversation, asyncio.Task[None]]] = {}
 
     def conversation(
@@ -262,8 +276,9 @@ class Switchboard:
         """Return the session's conversation; the first call begins it."""
         if session.id not in self._conversations:
             conversation = Conversation(
-                session, table, self._pool, self._recordings, self._gate, self._crew, self.totals
-            )
+                session, table, self._pool, self._recordings, self._gate, self._broadcasts,
+                self._crew, self.totals,
+            )  # fmt: skip
             relay = self._crew.start(conversation.relay(negotiate))
             self._conversations[session.id] = conversation, relay
         return self._conversations[session.id][0]

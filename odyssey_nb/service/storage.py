@@ -55,6 +55,11 @@ class Storage:
         """Remove everything of a stream."""
         shutil.rmtree(self.folder(stream_id), ignore_errors=True)
 
+    def clear(self) -> None:
+        """Remove everything of every stream."""
+        for folder in self.root.iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
+
     def signed(self, stream_id: str, name: str, *, seconds: float) -> str:
         """Return path and query of a URL that opens one file for so many seconds."""
         expires = int(self._clock() + seconds)

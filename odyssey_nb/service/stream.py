@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from odyssey_nb.service.broadcast import Broadcaster
     from odyssey_nb.wire.streamer import FromStreamer as Report
     from odyssey_nb.wire.streamer import StartDecision
 
@@ -136,6 +137,7 @@ class Stream:
     ) -> None:
         self.id = str(uuid.uuid4())
         self.pictures = 0
+        self.first = b""  # the first of them
         self.encoder = encoder
         self._world = world
         self._hub = hub
@@ -182,6 +184,7 @@ class Stream:
         except BaseException:
             turns.shutdown(wait=False)
             raise
+        stream.first = first[0]
         if media is not None:
             stream._recorder = recorder = Recorder(media / stream.id, patience=patience)
             recorder.picture(*first, key=True)
@@ -249,8 +252,8 @@ class Stream:
 class StreamEngine:
     """Runs a connection's streams, and answers what its client asks (protocol section 5.4).
 
-    `tell` sends to the client, `report` to the control plane, which `may_start` asks. Commands
-    are taken one after another.
+    `tell` sends to the client, `report` to the control plane, which `may_start` asks. Who wants
+    others to watch is referred to the `broadcaster`. Commands are taken one after another.
     """
 
     def __init__(
@@ -260,6 +263,7 @@ class StreamEngine:
         *,
         may_start: Callable[[wire.InteractiveStreamStart], Awaitable[StartDecision]],
         media: Path | None = None,
+        broadcaster: Broadcaster | None = None,
         tell: Callable[[wire.FromStreamer], None],
         report: Callable[[Report], None],
     ) -> None:
@@ -267,6 +271,7 @@ class StreamEngine:
         self._hub = hub
         self._may_start = may_start
         self._media = media
+        self._broadcaster = broadcaster
         self._tell = tell
         self._report = report
         self._inbox: asyncio.Queue[wire.FromClient | EndStream] = asyncio.Queue()
@@ -344,6 +349,8 @@ class StreamEngine:
         width, height = wire.PORTRAIT if start.portrait else wire.LANDSCAPE
         self._report(StreamBegan(stream_id=stream.id, prompt=applied, width=width, height=height))
         self._tell(wire.StreamStarted(stream_id=stream.id, applied_prompt=_echo(applied)))
+        if start.broadcast and self._broadcaster is not None:
+            self._broadcaster.begin(stream.id, stream.first)
 
     async def _play(self, stream: Stream, decision: StartDecision) -> None:
         try:
@@ -387,6 +394,8 @@ class StreamEngine:
             return
         playing.cancel()
         await asyncio.wait([playing])
+        if self._broadcaster is not None:
+            await self._broadcaster.end()
         await stream.close(reason)
         self._report(
             StreamOver(

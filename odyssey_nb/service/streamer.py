@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from odyssey_nb.concurrency import Crew, background
+from odyssey_nb.service.broadcast import Broadcaster
 from odyssey_nb.service.child import Line, run
 from odyssey_nb.service.peer import Peer, PictureTrack
 from odyssey_nb.service.stream import Hub, StreamEngine
@@ -93,11 +94,13 @@ async def _session(
         on_message=lambda message: engine.take(message),
         on_state=on_state,
     ) as (peer, offer):
+        broadcaster = Broadcaster(hub, negotiate, tell=peer.tell, report=control.report)
         engine = StreamEngine(
             find_world(negotiate.world),
             hub,
             may_start=starts.ask,
             media=Path(negotiate.media) if negotiate.media else None,
+            broadcaster=broadcaster,
             tell=peer.tell,
             report=control.report,
         )
@@ -113,6 +116,10 @@ async def _session(
                         crew.start(peer.add_candidate(message))
                     case "start_decision":
                         starts.decided(message)
+                    case "spectator_offer":
+                        broadcaster.admit(message)
+                    case "dismiss_spectator":
+                        broadcaster.dismiss(message.id)
                     case "interactive_stream_start" | "end_stream":
                         engine.take(message)
         await crew.close()

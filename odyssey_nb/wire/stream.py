@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
@@ -66,6 +66,16 @@ class StreamEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastReady:
+    """Others can watch: by WHEP at ``{webrtc_url}/whep``, by HLS at `broadcast_url` if given."""
+
+    webrtc_url: str
+    spectator_token: str = field(repr=False)
+    broadcast_url: str | None = field(default=None, repr=False)  # the token is in it
+    type: Literal["broadcast_ready"] = "broadcast_ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InteractiveStreamError:
     """A start or update was refused, or the stream failed."""
 
@@ -75,9 +85,11 @@ class InteractiveStreamError:
 
 
 FromClient = InteractiveStreamStart | Update | InteractiveStreamEnd
-FromStreamer = StreamStarted | UpdateAcknowledged | StreamEnded | InteractiveStreamError
+FromStreamer = (
+    StreamStarted | UpdateAcknowledged | StreamEnded | BroadcastReady | InteractiveStreamError
+)
 
 from_client: Codec[FromClient] = Codec(InteractiveStreamStart, Update, InteractiveStreamEnd)
 from_streamer: Codec[FromStreamer] = Codec(
-    StreamStarted, UpdateAcknowledged, StreamEnded, InteractiveStreamError
+    StreamStarted, UpdateAcknowledged, StreamEnded, BroadcastReady, InteractiveStreamError
 )

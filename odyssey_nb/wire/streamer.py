@@ -6,6 +6,7 @@ Signaling and stream messages pass through unchanged; these are the ones that on
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
@@ -18,12 +19,16 @@ from odyssey_nb.wire.stream import InteractiveStreamError, InteractiveStreamStar
 class Negotiate:
     """Build the peer for a session and offer.
 
-    Each stream is recorded in a folder of `media`; with an empty one nothing is.
+    Each stream is recorded in a folder of `media`; with an empty one nothing is. Those that are
+    broadcast leave their segments in a folder of `broadcasts`, and are found below `origin`.
     """
 
     session_id: str
     world: str
     media: str = ""
+    broadcasts: str = ""
+    origin: str = ""
+    spectators: int = 0  # of one stream, at most
     ice_servers: list[IceServer] = field(default_factory=list)
     type: Literal["negotiate"] = "negotiate"
 
@@ -60,6 +65,53 @@ class EndStream:
     reason: str
     message: str
     type: Literal["end_stream"] = "end_stream"
+
+
+class NotAdmitted(StrEnum):
+    """Why somebody may not watch."""
+
+    UNKNOWN = "unknown"  # there is no such broadcast, or not any more
+    WRONG_TOKEN = "wrong_token"
+    FULL = "full"
+    NOT_UNDERSTOOD = "not_understood"  # the offer is no SDP, or wants no H.264
+    LATE = "late"  # the streamer did not answer in time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpectatorOffer:
+    """Somebody wants to watch the broadcast of a stream; `id` names them from now on."""
+
+    id: str
+    stream_id: str
+    sdp: str
+    type: Literal["spectator_offer"] = "spectator_offer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DismissSpectator:
+    """A spectator leaves, or does not wait for an answer any more."""
+
+    id: str
+    type: Literal["dismiss_spectator"] = "dismiss_spectator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastBegan:
+    """Who has the token may watch a stream."""
+
+    stream_id: str
+    token: str = field(repr=False)
+    type: Literal["broadcast_began"] = "broadcast_began"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpectatorAnswer:
+    """The answer to a `SpectatorOffer`, or why there is none."""
+
+    id: str
+    sdp: str = ""
+    refused: NotAdmitted | None = None
+    type: Literal["spectator_answer"] = "spectator_answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +165,16 @@ class StreamOver:
     type: Literal["stream_over"] = "stream_over"
 
 
-FromControl = Negotiate | StartDecision | EndStream | Answer | IceCandidate | InteractiveStreamStart
+FromControl = (
+    Negotiate
+    | StartDecision
+    | EndStream
+    | SpectatorOffer
+    | DismissSpectator
+    | Answer
+    | IceCandidate
+    | InteractiveStreamStart
+)
 FromStreamer = (
     Ready
     | Offer
@@ -124,11 +185,20 @@ FromStreamer = (
     | StreamBegan
     | StreamSteered
     | StreamOver
+    | BroadcastBegan
+    | SpectatorAnswer
     | InteractiveStreamError
 )
 
 from_control: Codec[FromControl] = Codec(
-    Negotiate, StartDecision, EndStream, Answer, IceCandidate, InteractiveStreamStart
+    Negotiate,
+    StartDecision,
+    EndStream,
+    SpectatorOffer,
+    DismissSpectator,
+    Answer,
+    IceCandidate,
+    InteractiveStreamStart,
 )
 from_streamer: Codec[FromStreamer] = Codec(
     Ready,
@@ -140,5 +210,7 @@ from_streamer: Codec[FromStreamer] = Codec(
     StreamBegan,
     StreamSteered,
     StreamOver,
+    BroadcastBegan,
+    SpectatorAnswer,
     InteractiveStreamError,
 )

@@ -130,9 +130,10 @@ class Application:
         """Connect; the stream plays in the video element."""
         assert self.call("connect") == ["video"]
 
-    def start(self, prompt: str, *, portrait: bool = False) -> str:
+    def start(self, prompt: str, *, portrait: bool = False, broadcast: bool = False) -> str:
         """Start a stream and return its id."""
-        return str(self.call("startStream", {"prompt": prompt, "portrait": portrait}))
+        options = {"prompt": prompt, "portrait": portrait, "broadcast": broadcast}
+        return str(self.call("startStream", options))
 
     def start_from(self, file: bytes, kind: str, *, portrait: bool = False) -> str:
         """Start a stream from an image file of that kind, and return its id."""

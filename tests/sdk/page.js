@@ -19,12 +19,15 @@ const handlers = {
   onStreamStarted: (id) => heard.push(["started", id]),
   onStreamEnded: () => heard.push(["ended"]),
   onInteractAcknowledged: (prompt) => heard.push(["acknowledged", prompt]),
+  onBroadcastReady: (info) => heard.push(["broadcast", info]),
   onStreamError: (reason, message) => heard.push(["stream error", reason, message]),
   onError: (error, fatal) => heard.push(["error", error.message, fatal]),
 };
 
 /** @type {Odyssey} */
 let client;
+/** @type {import("@odysseyml/odyssey").SpectatorConnection} */
+let spectator;
 /** @type {Promise<unknown>} */
 let pending;
 
@@ -43,6 +46,13 @@ const verbs = {
   interact: (options) => client.interact(options),
   endStream: () => client.endStream(),
   disconnect: async () => client.disconnect(),
+  /** Watch somebody else's stream. */
+  connectToStream: async (webrtcUrl, token) => {
+    spectator = await Odyssey.connectToStream(webrtcUrl, token);
+    spectator.onDisconnect(() => heard.push(["spectator disconnected"]));
+    return play(spectator.stream);
+  },
+  leaveStream: async () => spectator.disconnect(),
   /** Connect again from within the handler that is told of an error. */
   reconnectOnError: () =>
     new Promise((resolve, reject) => {

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Page, Response
 
 from odyssey_nb.service.accounts import Accounts
 from odyssey_nb.service.database import Database, sqlite_url
@@ -110,6 +110,52 @@ def test_prompts_that_hardly_fit(application: Application) -> None:
     assert echo.startswith("long update long update")
     assert len(echo) < 10_000
     application.see(update.strip())
+
+
+def test_broadcast(
+    service: Service, application: Application, open_application: OpenApplication
+) -> None:
+    """Others see the owner's pictures, and may leave; whoever stays is told of the end."""
+    stream_id = application.start("for everybody", broadcast=True)
+    wait_until(lambda: application.told("broadcast"), what="the broadcast")
+    ((info,),) = application.told("broadcast")
+    assert info["webrtcUrl"] == f"{service.url}/live/{stream_id}"
+    assert info["hlsUrl"] == f"{info['webrtcUrl']}/index.m3u8?token={info['spectatorToken']}"
+
+    leaving, staying = open_application(service.url), open_application(service.url)
+    for each in (leaving, staying):
+        each.call("connectToStream", info["webrtcUrl"], info["spectatorToken"])
+        first = each.see("for everybody")
+        application.interact(f"later, {first.number}")
+        each.see(f"later, {first.number}", after=first.number)
+        application.interact("for everybody")
+    assert service.held == 1
+
+    def deletes(response: Response) -> bool:
+        return response.request.method == "DELETE"
+
+    with leaving.page.expect_response(deletes) as answer:
+        leaving.call("leaveStream")
+    assert answer.value.status == 204
+    application.end()
+    wait_until(
+        lambda: staying.told("spectator disconnected"), seconds=50, what="the end of the broadcast"
+    )
+    assert leaving.complaints == staying.complaints == []
+    with pytest.raises(Rejected, match="not found"):
+        staying.call("connectToStream", info["webrtcUrl"], info["spectatorToken"])
+
+
+def test_watching_with_a_wrong_token(
+    application: Application, open_application: OpenApplication, service: Service
+) -> None:
+    """The SDK calls a wrong spectator token so, which CORS lets it see."""
+    application.start("for some", broadcast=True)
+    wait_until(lambda: application.told("broadcast"), what="the broadcast")
+    ((info,),) = application.told("broadcast")
+    spectator = open_application(service.url)
+    with pytest.raises(Rejected, match="token"):
+        spectator.call("connectToStream", info["webrtcUrl"], "wrong")
 
 
 def test_wrong_key(service: Service, open_application: OpenApplication) -> None:

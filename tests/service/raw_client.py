@@ -203,9 +203,18 @@ class RawClient:
         async with asyncio.timeout(PATIENCE):
             return await self.heard.get()
 
-    async def start(self, prompt: str, *, portrait: bool = False) -> Message:
+    async def start(
+        self, prompt: str, *, portrait: bool = False, broadcast: bool = False
+    ) -> Message:
         """Start a stream over the data channel and return the answer."""
-        self.send({"type": "interactive_stream_start", "prompt": prompt, "portrait": portrait})
+        self.send(
+            {
+                "type": "interactive_stream_start",
+                "prompt": prompt,
+                "portrait": portrait,
+                "broadcast": broadcast,
+            }
+        )
         return await self.hear()
 
     async def end(self) -> Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -55,6 +56,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
               bytes: st.binary(max_size=40), object: anything, type(None): st.none()}  # fmt: skip
     if hint in simple:
         return simple[hint]
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return st.sampled_from(hint)
     if dataclasses.is_dataclass(hint):
         return messages(hint)
     origin, args = get_origin(hint), get_args(hint)
@@ -95,6 +98,8 @@ def sample(hint: Any) -> Any:
     simple = {str: "x", int: 7, float: 0.5, bool: True, bytes: b"x", object: "x"}
     if hint in simple:
         return simple[hint]
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return next(iter(hint))
     if dataclasses.is_dataclass(hint):
         hints = get_type_hints(hint, include_extras=True)
         return hint(**{n: sample(h) for n, h in hints.items() if get_origin(h) != Literal})

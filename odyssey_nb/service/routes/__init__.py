@@ -2,6 +2,7 @@
 
 from odyssey_nb.service.routes import (
     access,
+    broadcast,
     dashboard,
     operations,
     recordings,
@@ -13,6 +14,7 @@ from odyssey_nb.service.routes import (
 ROUTERS = (
     access.router,
     sessions.router,
+    broadcast.router,
     recordings.router,
     simulations.router,
     usage.router,

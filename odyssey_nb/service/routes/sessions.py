@@ -109,6 +109,9 @@ async def signaling(socket: WebSocket, session_id: str, token: str = "") -> None
         session_id=session.id,
         world=desk.world,
         media=str(desk.recordings.storage.root),
+        broadcasts=str(desk.broadcasts.root),
+        origin=origin_of(socket),
+        spectators=desk.limits.spectators,
     )
     await desk.switchboard.conversation(session, desk.table, negotiate).attend(socket)
 
