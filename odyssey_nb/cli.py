@@ -14,6 +14,7 @@ from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.errors import OdysseyNBError
 
 _VERBS = ("sessions", "recordings", "usage")  # verbs of the table that make sense without a kernel
+_DATABASE = "default: SQLite in the data directory; a password is better in ~/.pgpass"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -57,7 +58,7 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--port", type=int, default=8707, help="port; 0 takes any (default %(default)s)")
     add("--data-dir", type=Path, default=default_data_dir(), help="keys and media")
-    add("--database", default="", metavar="URL", help="default: SQLite in the data directory")
+    add("--database", default="", metavar="URL", help=_DATABASE)
     add("--api-key", action="append", default=[], metavar="KEY", help="accept this key too")
     add("--streamers", type=int, default=5, help="sessions at a time (default %(default)s)")
     add("--world", default="landscape", help="what streamers paint (default %(default)s)")

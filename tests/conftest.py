@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,8 +62,12 @@ class Service:
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=5) as response:
-            return json.loads(response.read())
+        try:
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return json.loads(response.read())
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+            raise
 
     def token(self, api_key: str | None = None) -> str:
         """Exchange a key for an access token."""

@@ -218,7 +218,7 @@ def serve(options: ServiceOptions) -> None:
         ) from error
     url = options.database or sqlite_url(options.data_dir)
     os.umask(0o077)  # whatever this process and its children write is for this user alone
-    with listener, owned(options.data_dir), Database.open(url) as database:
+    with listener, owned(options.data_dir), Database.open(url) as database, database.owned():
         asyncio.run(_serve(options, listener, database))
 
 

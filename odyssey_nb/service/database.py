@@ -8,21 +8,20 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey, Text, create_engine, event, select
+from sqlalchemy import ForeignKey, Text, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from odyssey_nb.errors import SettingError
+from odyssey_nb.service.engine import make_engine, owned_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy import Engine
 
 SCHEMA = 2
-BUSY_SECONDS = 30  # how long SQLite waits for another writer
 
 
 class Base(DeclarativeBase):
@@ -144,19 +143,23 @@ class Database:
         Raises:
             SettingError: It cannot be opened, or a newer version of this package made it.
         """
-        try:
-            engine = create_engine(url)
-        except (SQLAlchemyError, ImportError) as error:
-            raise SettingError("the database URL makes no sense", hint=str(error)) from error
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _prepare)
-            event.listen(engine, "begin", _begin)
+        engine = make_engine(url)
         try:
             database = cls(engine)
             database._check_schema()
             yield database
         finally:
             engine.dispose()
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Have it for one service, until the end of the block.
+
+        Raises:
+            SettingError: Another service has it.
+        """
+        with owned_database(self._engine):
+            yield
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -175,15 +178,15 @@ class Database:
 
     def _check_schema(self) -> None:
         try:
-            Base.metadata.create_all(self._engine)
             with self.begin() as session:
+                Base.metadata.create_all(session.connection())
                 found = session.scalars(select(SchemaRow.version)).all()
                 if not found:
                     session.add(SchemaRow(version=SCHEMA))
-        except SQLAlchemyError as error:
+        except SQLAlchemyError:  # what it says may hold the URL
             raise SettingError(
                 "the database cannot be opened", hint="Check --data-dir and --database."
-            ) from error
+            ) from None
         if found and max(found) > SCHEMA:
             raise SettingError(
                 f"the database has schema {max(found)}, this version knows {SCHEMA}",
@@ -194,22 +197,3 @@ class Database:
 def sqlite_url(directory: Path) -> str:
     """Return the URL of the database that a data directory holds."""
     return f"sqlite:///{directory / 'service.db'}"
-
-
-def _prepare(connection: DBAPIConnection, _record: object) -> None:
-    """Several readers and one writer, safe against a killed process, and no surprise BEGINs."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        f"busy_timeout={BUSY_SECONDS * 1000}",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    # A transaction that reads first and then writes could otherwise find the lock taken half-way.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import psutil
 
@@ -59,6 +60,14 @@ def run_to_end(directory: Path, *options: str) -> subprocess.CompletedProcess[st
         sys.executable, "-m", "odyssey_nb.cli", "serve", "--data-dir", str(directory), *options
     ]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
+def is_ready(service: Service) -> bool:
+    """Whether the service says that it is."""
+    try:
+        return bool(service.ask("GET", "/readyz")["status"] == "ready")
+    except HTTPError as error:
+        return error.code != 503
 
 
 def streamers(parent: int) -> list[psutil.Process]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,9 @@ from odyssey_nb.service.limits import Allowance, Limits
 
 
 @pytest.fixture(scope="module")
-def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+def accounts(new_database: Callable[[], str]) -> Iterator[Accounts]:
     """Accounts of a service with limits of its own."""
-    with Database.open(sqlite_url(tmp_path_factory.mktemp("accounts"))) as database:
+    with Database.open(new_database()) as database:
         yield Accounts(database, Limits(concurrent_streams=3, stream_seconds=60))
 
 
@@ -120,10 +120,9 @@ def test_suspending(accounts: Accounts) -> None:
         accounts.change("nobody", {})
 
 
-def test_a_change_by_another_process_holds_at_once(tmp_path: Path) -> None:
+def test_a_change_by_another_process_holds_at_once(database_url: str) -> None:
     """Two that have the same database open see what the other did."""
-    url = sqlite_url(tmp_path)
-    with Database.open(url) as here, Database.open(url) as there:
+    with Database.open(database_url) as here, Database.open(database_url) as there:
         service, command = Accounts(here, Limits()), Accounts(there, Limits())
         key, name = command.create()
         assert known(service, key).account.suspended is None

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from odyssey_nb.errors import SettingError
 from odyssey_nb.service.database import SCHEMA, Database, SchemaRow, StreamRow, sqlite_url
-from odyssey_nb.service.directory import owned
-from tests.service.running import run_to_end
+from tests.conftest import API_KEY, wait_until
+from tests.service.raw_client import RawClient
+from tests.service.running import is_ready, running
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.service.postgres import Postgres
 
 
 def row(number: int) -> StreamRow:
@@ -24,30 +30,35 @@ def row(number: int) -> StreamRow:
     )
 
 
-def test_rows_outlive_the_database(tmp_path: Path) -> None:
+def test_rows_outlive_the_database(database_url: str) -> None:
     """What was committed is there when it is opened again, and a failed block leaves nothing."""
-    with Database.open(sqlite_url(tmp_path)) as database:
+    with Database.open(database_url) as database:
         with database.begin() as session:
             session.add(row(1))
         with pytest.raises(RuntimeError), database.begin() as session:
             session.add(row(2))
             session.flush()
             raise RuntimeError
-    with Database.open(sqlite_url(tmp_path)) as database, database.begin() as session:
+    with Database.open(database_url) as database, database.begin() as session:
         assert session.scalars(select(StreamRow.id)).all() == ["stream-1"]
         assert session.scalars(select(SchemaRow.version)).all() == [SCHEMA]
+
+
+def test_sqlite_is_read_while_it_is_written(tmp_path: Path) -> None:
+    """It writes ahead, so that a killed process leaves it whole and readers do not wait."""
+    with Database.open(sqlite_url(tmp_path)) as database, database.begin() as session:
         assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"
 
 
-def test_threads_write_at_once(tmp_path: Path) -> None:
-    """Writers wait for each other; none fails and nothing is lost."""
-    with Database.open(sqlite_url(tmp_path)) as database:
+def test_threads_write_at_once(database_url: str) -> None:
+    """Writers wait for each other: none fails, and none reads what another is about to change."""
+    with Database.open(database_url) as database:
 
-        def write(number: int) -> None:
+        def write(_: int) -> None:
             with database.begin() as session:
                 count = session.scalar(select(func.count()).select_from(StreamRow))
                 assert count is not None
-                session.add(row(number))
+                session.add(row(count))
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(write, range(60)))
@@ -55,28 +66,81 @@ def test_threads_write_at_once(tmp_path: Path) -> None:
             assert session.scalar(select(func.count()).select_from(StreamRow)) == 60
 
 
-def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
+def test_a_newer_schema_is_left_alone(database_url: str) -> None:
     """An older version of the package says what to do instead of guessing."""
-    url = sqlite_url(tmp_path)
-    with Database.open(url) as database, database.begin() as session:
+    with Database.open(database_url) as database, database.begin() as session:
         session.add(SchemaRow(version=SCHEMA + 1))
-    with pytest.raises(SettingError, match="schema"), Database.open(url):
+    with pytest.raises(SettingError, match="schema"), Database.open(database_url):
         pass
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite:////nowhere/at/all.db", "mystery://host/db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense with pass word", "sqlite:////nowhere/at/all.db", "mystery://u:pass word@host/db",
+        "postgresql://u:pass word@host:port/db", "postgresql://u:pass word@127.0.0.1:1/db",
+    ],
+)  # fmt: skip
 def test_a_database_that_cannot_be_opened(url: str) -> None:
-    """It is one typed line, whatever the library says."""
+    """It is one typed line without the URL, whatever the library says."""
     with pytest.raises(SettingError) as caught, Database.open(url):
         pass
-    assert "\n" not in str(caught.value)
+    said = "".join(traceback.format_exception(caught.value))
+    assert "\n" not in caught.value.one_line()
+    assert "pass word" not in said
 
 
-def test_one_service_to_a_directory(tmp_path: Path) -> None:
-    """A second service on the same directory refuses in one line that names the first."""
-    with owned(tmp_path):
-        done = run_to_end(tmp_path, "--port", "0")
-    assert done.returncode == 1
-    assert "already" in done.stderr
-    assert "--data-dir" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_errors_show_no_data(database_url: str) -> None:
+    """What a row was to hold is in no error, since errors are logged."""
+    with Database.open(database_url) as database:
+        with database.begin() as session:
+            session.add(row(1))
+        with pytest.raises(IntegrityError) as caught, database.begin() as session:
+            session.add(row(1))
+        assert "account" in str(caught.value)
+        assert "'a'" not in str(caught.value)
+
+
+def test_the_database_goes_and_comes_back(postgres: Postgres) -> None:
+    """A server that was restarted is asked anew; nobody has to restart the service."""
+    url = postgres.new_database()
+    with Database.open(url) as database:
+        with database.begin() as session:
+            session.add(row(1))
+        postgres.hang_up(url)
+        database.ping()
+
+
+def test_one_service_to_a_database(postgres: Postgres) -> None:
+    """A second service on the same PostgreSQL database refuses, and may have it afterwards."""
+    url = postgres.new_database()
+    with Database.open(url) as database, Database.open(url) as other:
+        with database.owned():
+            with pytest.raises(SettingError, match="another service"), other.owned():
+                pass
+            other.ping()
+        with other.owned():
+            pass
+
+
+async def test_a_service_on_postgresql(postgres: Postgres, tmp_path: Path) -> None:
+    """It keeps accounts and streams there, and the URL in no log."""
+    url = postgres.new_database() + "&application_name=never_logged"
+    with running(tmp_path, "--database", url, "--log-level", "debug") as service:
+        async with RawClient.connected(service.url, API_KEY) as client:
+            started = await client.start("a stream")
+            await client.picture()
+            await client.end()
+        token = service.token()
+        found = service.ask("GET", f"/recordings/{started['stream_id']}", token=token)
+        assert found["frame_count"]
+        (listed,) = service.ask("GET", "/stream-recordings", token=token)["recordings"]
+        assert listed["stream_id"] == started["stream_id"]
+        with pytest.raises(HTTPError) as caught:
+            service.ask("GET", "/recordings/%00", token=token)
+        assert caught.value.code == 404
+        wait_until(lambda: is_ready(service), what="ready")
+    assert not (service.data_dir / "service.db").exists()
+    assert "never_logged" not in (tmp_path / "said").read_text()
+    with Database.open(url) as database, database.begin() as session:
+        assert session.scalars(select(StreamRow.id)).all() == [started["stream_id"]]

@@ -24,20 +24,12 @@ from odyssey_nb.service.sessions import SHUTDOWN, SessionTable
 from odyssey_nb.service.storage import Storage
 from tests.conftest import API_KEY, wait_until
 from tests.service.raw_client import RawClient, reserve, until
-from tests.service.running import OTHER_KEY, running, streamers
+from tests.service.running import OTHER_KEY, is_ready, running, streamers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Service
-
-
-def is_ready(service: Service) -> bool:
-    """Whether the service says that it is."""
-    try:
-        return bool(service.ask("GET", "/readyz")["status"] == "ready")
-    except HTTPError as error:
-        return error.code != 503
 
 
 def scrape(service: Service) -> dict[str, float]:

@@ -17,7 +17,7 @@ from PIL import Image
 from odyssey_nb import errors
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.client.control import Control
-from odyssey_nb.service.database import Database, StreamRow, sqlite_url
+from odyssey_nb.service.database import Database, StreamRow
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.recordings import Recordings
 from odyssey_nb.service.storage import Storage
@@ -255,12 +255,12 @@ async def test_stopping_the_service_keeps_the_running_stream(tmp_path: Path) -> 
     assert json.loads((folder / "events.jsonl").read_text().splitlines()[-1])["type"] == "end"
 
 
-async def test_old_recordings_give_way(tmp_path: Path) -> None:
+async def test_old_recordings_give_way(tmp_path: Path, database_url: str) -> None:
     """What is too old goes, and beyond the room there is the oldest; files and rows alike."""
     now = 100 * 86_400.0
     limits = Limits(recording_days=30, recording_gigabytes=250e-9)
     storage = Storage(tmp_path / "media", "secret")
-    with Database.open(sqlite_url(tmp_path)) as database:
+    with Database.open(database_url) as database:
         recordings = Recordings(database, storage, limits, clock=lambda: now)
         ages = {"old": 31, "large": 20, "small": 10, "new": 1}
         for name, days in ages.items():

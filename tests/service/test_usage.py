@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from odyssey_nb.service.database import Database, StreamRow, sqlite_url
+from odyssey_nb.service.database import Database, StreamRow
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.recordings import Recordings
 from odyssey_nb.service.storage import Storage
@@ -53,9 +53,9 @@ class Book:
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
+def book(database_url: str) -> Iterator[Book]:
     """An empty book, on 3 March at noon."""
-    with Database.open(sqlite_url(tmp_path)) as database:
+    with Database.open(database_url) as database:
         yield Book(database)
 
 
@@ -117,7 +117,9 @@ async def test_a_killed_service_keeps_its_streams_hours(book: Book, tmp_path: Pa
     assert book.ledger.used("a").stream_hours == 1
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.tuples(st.floats(0, 59.9), st.floats(0, 40)), max_size=5))
 def test_no_second_is_lost_or_counted_twice(book: Book, streams: list[tuple[float, float]]) -> None:
     """However streams lie over the days, the month's are the sum of what lies within it."""
