@@ -24,7 +24,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -33,13 +33,18 @@ from prometheus_client.registry import Collector
 from odyssey_nb.service.sessions import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 
     from prometheus_client import Metric
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.service.sessions import SessionTable
+
+    # The ASGI specification's
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # seconds
 NO_ROUTE = "none"  # for paths that the API does not have, of which there are infinitely many
@@ -128,11 +133,11 @@ class Metrics:
 class RequestTimer:
     """Middleware that times HTTP requests by the template of their route."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: Application, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve a request, and note how long it took."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
