@@ -117,7 +117,7 @@ def _painted(array: NDArray[Any]) -> Image.Image:
 
 
 def _decoded(data: bytes, side: int) -> Image.Image:
-    """Return the image in a file's bytes; both its sides are `side` pixels long, or as they are."""
+    """Return the image in a file's bytes; a JPEG may come smaller, with sides of `side` or more."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
