@@ -119,7 +119,9 @@ def create_app(
                 on_end=switchboard.end,
             )
             metrics.read_from(
-                ServiceCollector(table, switchboard.totals, recordings, streamers=options.streamers)
+                ServiceCollector(
+                    table, switchboard.totals, recordings, simulations, streamers=options.streamers
+                )
             )
             app.state.desk = Desk(
                 keys=keys,

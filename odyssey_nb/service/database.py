@@ -8,20 +8,19 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey, Text, select
+from sqlalchemy import ForeignKey, Text, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from odyssey_nb.errors import SettingError
 from odyssey_nb.service.engine import make_engine, owned_database
+from odyssey_nb.service.migrations import SCHEMA, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy import Engine
-
-SCHEMA = 2
 
 
 class Base(DeclarativeBase):
@@ -87,7 +86,7 @@ class StreamRow(Base):
     duration: Mapped[float | None]
     size: Mapped[int] = mapped_column(default=0)  # bytes of its files
     state: Mapped[str] = mapped_column(default="writing")
-    kind: Mapped[str] = mapped_column(default="stream")  # or "simulation"
+    kind: Mapped[str] = mapped_column(default="stream", server_default="stream")  # or "simulation"
     last_seen: Mapped[float | None]
 
 
@@ -179,19 +178,25 @@ class Database:
     def _check_schema(self) -> None:
         try:
             with self.begin() as session:
-                Base.metadata.create_all(session.connection())
-                found = session.scalars(select(SchemaRow.version)).all()
-                if not found:
+                connection = session.connection()
+                SchemaRow.metadata.tables[SchemaRow.__tablename__].create(
+                    connection, checkfirst=True
+                )
+                found = session.scalar(select(func.max(SchemaRow.version)))
+                if found is not None and found > SCHEMA:
+                    raise SettingError(
+                        f"the database has schema {found}, this version knows {SCHEMA}",
+                        hint="Upgrade odyssey-nb, or choose another --data-dir.",
+                    )
+                if found != SCHEMA:
+                    migrate(connection, found or SCHEMA)
+                    session.execute(delete(SchemaRow))
                     session.add(SchemaRow(version=SCHEMA))
+                Base.metadata.create_all(connection)
         except SQLAlchemyError:  # what it says may hold the URL
             raise SettingError(
                 "the database cannot be opened", hint="Check --data-dir and --database."
             ) from None
-        if found and max(found) > SCHEMA:
-            raise SettingError(
-                f"the database has schema {max(found)}, this version knows {SCHEMA}",
-                hint="Upgrade odyssey-nb, or choose another --data-dir.",
-            )
 
 
 def sqlite_url(directory: Path) -> str:

@@ -82,6 +82,8 @@ async def identify(connection: HTTPConnection) -> None:
     """
     if connection.scope["type"] != "http":  # sockets carry tokens of another kind
         return
+    if "\0" in connection.url.path:  # no id has it, and not every database takes it
+        raise HTTPException(404, "Not Found")
     desk: Desk = connection.app.state.desk
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     claims = desk.keys.verify(token, API) if scheme.lower() == "bearer" else None

@@ -6,7 +6,7 @@ waits longer than `BUSY_SECONDS` for its turn fails.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine, event, make_url, text
@@ -71,13 +71,17 @@ def owned_database(engine: Engine) -> Iterator[None]:
         yield
         return
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.detach()  # the lock is the connection's, which ends with the block
+        connection.detach()  # not for the pool: a lock goes with its connection at the latest
         asked = text("SELECT pg_try_advisory_lock(:lock)")
         if not connection.execute(asked, {"lock": SERVICE}).scalar():
             raise SettingError(
                 "another service uses this database", hint="Choose another --database."
             )
-        yield
+        try:
+            yield
+        finally:
+            with suppress(SQLAlchemyError):  # the server may be gone, and the lock with it
+                connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": SERVICE})
 
 
 def _is_postgresql(driver: str) -> bool:

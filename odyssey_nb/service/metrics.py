@@ -12,6 +12,7 @@ label names an account, a session or a stream.
 ``odyssey_pictures_total``                         pictures of ended streams
 ``odyssey_encodes_total``                          their encodings: as many, whoever watched
 ``odyssey_recordings{state}``                      streams, by what became of their recording
+``odyssey_simulations{status}``                    simulations, by how far they have come
 ``odyssey_request_seconds{method,route,status}``   how long HTTP requests took
 ``process_…``                                      memory, processor and descriptors of this process
 =================================================  =============================================
@@ -24,7 +25,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.service.sessions import SessionTable
+    from odyssey_nb.service.simulations import SimulationQueue
 
     # The ASGI specification's
     Message = MutableMapping[str, Any]
@@ -63,11 +65,18 @@ class ServiceCollector(Collector):
     """Reads the live objects; called on a thread, since it asks the database."""
 
     def __init__(
-        self, table: SessionTable, totals: StreamTotals, recordings: Recordings, *, streamers: int
+        self,
+        table: SessionTable,
+        totals: StreamTotals,
+        recordings: Recordings,
+        simulations: SimulationQueue,
+        *,
+        streamers: int,
     ) -> None:
         self._table = table
         self._totals = totals
         self._recordings = recordings
+        self._simulations = simulations
         self._streamers = streamers
 
     def collect(self) -> Iterable[Metric]:
@@ -79,31 +88,45 @@ class ServiceCollector(Collector):
         yield GaugeMetricFamily(
             "odyssey_streamers", "Sessions that there may be at a time.", self._streamers
         )
-        yield _by("state", "odyssey_sessions", "Sessions that hold a streamer.", states)
-        yield _counted(
-            "reason", "odyssey_sessions_ended", "Sessions that have ended.", self._table.endings
+        yield _labelled(
+            GaugeMetricFamily(
+                "odyssey_sessions", "Sessions that hold a streamer.", labels=["state"]
+            ),
+            states,
+        )
+        yield _labelled(
+            CounterMetricFamily(
+                "odyssey_sessions_ended", "Sessions that have ended.", labels=["reason"]
+            ),
+            self._table.endings,
         )
         yield GaugeMetricFamily("odyssey_streams", "Streams that run.", running)
-        yield _counted("reason", "odyssey_streams_ended", "Streams that have ended.", totals.ended)
+        yield _labelled(
+            CounterMetricFamily(
+                "odyssey_streams_ended", "Streams that have ended.", labels=["reason"]
+            ),
+            totals.ended,
+        )
         yield CounterMetricFamily("odyssey_pictures", "Pictures of ended streams.", totals.pictures)
         yield CounterMetricFamily("odyssey_encodes", "Encodings of these pictures.", totals.encodes)
-        yield _by(
-            "state", "odyssey_recordings", "Streams by what became of their recording.",
+        yield _labelled(
+            GaugeMetricFamily(
+                "odyssey_recordings", "Streams, by their recording.", labels=["state"]
+            ),
             self._recordings.count(),
-        )  # fmt: skip
+        )
+        yield _labelled(
+            GaugeMetricFamily("odyssey_simulations", "Simulations.", labels=["status"]),
+            self._simulations.count(),
+        )
 
 
-def _by(label: str, name: str, text: str, values: Mapping[str, int]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=[label])
-    for key, value in dict(values).items():
-        family.add_metric([key], value)
-    return family
+Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
 
-def _counted(label: str, name: str, text: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(name, text, labels=[label])
-    for key, value in dict(values).items():
-        family.add_metric([key], value)
+def _labelled(family: Family, values: Mapping[str, int]) -> Family:
+    for label, value in dict(values).items():
+        family.add_metric([label], value)
     return family
 
 

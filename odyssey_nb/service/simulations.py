@@ -234,6 +234,13 @@ class SimulationQueue:
             rows = list(session.scalars(newest.limit(limit).offset(offset)))
             return rows, session.scalar(_count(mine)) or 0
 
+    def count(self) -> dict[str, int]:
+        """Return how many simulations there are of each status."""
+        by_status = select(SimulationRow.status, func.count()).group_by(SimulationRow.status)
+        with self._database.begin() as session:
+            found = dict(session.execute(by_status).tuples().all())
+        return {str(status): found.get(status, 0) for status in SimulationStatus}
+
     def active(self, account: str) -> int:
         """Return how many simulations of `account` wait or run."""
         with self._database.begin() as session:

@@ -27,18 +27,13 @@ class Storage:
         self._secret = secret.encode()
         self._clock = clock
 
-    @staticmethod
-    def may_be(stream_id: str) -> bool:
-        """Whether a stream can have that id."""
-        return _PART.fullmatch(stream_id) is not None
-
     def folder(self, stream_id: str) -> Path:
         """Return the folder of a stream.
 
         Raises:
             ValueError: No stream can have that id.
         """
-        if not self.may_be(stream_id):
+        if not _PART.fullmatch(stream_id):
             raise ValueError(f"no stream id: {stream_id!r}")
         return self.root / stream_id
 

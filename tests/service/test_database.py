@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from odyssey_nb.errors import SettingError
-from odyssey_nb.service.database import SCHEMA, Database, SchemaRow, StreamRow, sqlite_url
+from odyssey_nb.service.database import Database, SchemaRow, StreamRow, sqlite_url
+from odyssey_nb.service.directory import owned
+from odyssey_nb.service.engine import make_engine
+from odyssey_nb.service.migrations import SCHEMA, STEPS
 from tests.conftest import API_KEY, wait_until
 from tests.service.raw_client import RawClient
-from tests.service.running import is_ready, running
+from tests.service.running import is_ready, run_to_end, running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.service.postgres import Postgres
@@ -74,6 +79,89 @@ def test_a_newer_schema_is_left_alone(database_url: str) -> None:
         pass
 
 
+# What the first version made.
+SCHEMA_1 = (
+    """CREATE TABLE streams (
+        id VARCHAR NOT NULL, account VARCHAR NOT NULL, session_id VARCHAR NOT NULL,
+        width INTEGER NOT NULL, height INTEGER NOT NULL, started FLOAT NOT NULL, ended FLOAT,
+        reason VARCHAR, frame_count INTEGER, duration FLOAT, size INTEGER NOT NULL,
+        state VARCHAR NOT NULL, PRIMARY KEY (id))""",
+    "CREATE INDEX ix_streams_account ON streams (account)",
+    "CREATE INDEX ix_streams_started ON streams (started)",
+    "INSERT INTO schema_version VALUES (1)",
+    """INSERT INTO streams
+        VALUES ('old', 'a', 's', 2, 2, 1.5, 2.5, 'client', 20, 1.0, 9, 'ready')""",
+)
+
+
+def make_first(url: str) -> None:
+    """Make what the first version made."""
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        SchemaRow.metadata.tables["schema_version"].create(connection)  # it stays as it is
+        for statement in SCHEMA_1:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def shape(url: str) -> dict[str, object]:
+    """Return everything that a database's tables consist of."""
+    engine = make_engine(url)
+    found = inspect(engine)
+
+    def columns(table: str) -> dict[str, object]:
+        # SQLAlchemy 2.1 says DOUBLE where 2.0 says FLOAT; both have eight bytes.
+        return {
+            each["name"]: (
+                re.sub("DOUBLE.*", "FLOAT", str(each["type"])), each["nullable"], each["default"]
+            )
+            for each in found.get_columns(table)
+        }  # fmt: skip
+
+    tables = {
+        table: (
+            columns(table),
+            sorted((each["name"], *each["column_names"]) for each in found.get_indexes(table)),
+            sorted(str(each["column_names"]) for each in found.get_unique_constraints(table)),
+            sorted(str(each["constrained_columns"]) for each in found.get_foreign_keys(table)),
+            found.get_pk_constraint(table)["constrained_columns"],
+        )
+        for table in found.get_table_names()
+    }
+    engine.dispose()
+    return tables
+
+
+def test_the_first_schema_becomes_the_newest(new_database: Callable[[], str]) -> None:
+    """A database of the first version ends up exactly as a new one, and keeps what it holds."""
+    old, new = new_database(), new_database()
+    make_first(old)
+    for _ in range(2):
+        with Database.open(old) as database, database.begin() as session:
+            (stream,) = session.scalars(select(StreamRow)).all()
+            assert (stream.id, stream.kind, stream.last_seen) == ("old", "stream", None)
+            assert session.scalars(select(SchemaRow.version)).all() == [SCHEMA]
+    with Database.open(new):
+        pass
+    assert shape(old) == shape(new)
+
+
+def test_a_migration_that_fails_changes_nothing(
+    new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a migration would be neither version; the next attempt finds the old one."""
+    url = new_database()
+    make_first(url)
+    before = shape(url)
+    with monkeypatch.context() as patch:
+        patch.setitem(STEPS, 1, (*STEPS[1], "ALTER TABLE nothing ADD COLUMN more FLOAT"))
+        with pytest.raises(SettingError, match="opened"), Database.open(url):
+            pass
+    assert shape(url) == before
+    with Database.open(url):
+        pass
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -121,6 +209,16 @@ def test_one_service_to_a_database(postgres: Postgres) -> None:
             other.ping()
         with other.owned():
             pass
+
+
+def test_one_service_to_a_directory(tmp_path: Path) -> None:
+    """A second service on the same directory refuses in one line that names the first."""
+    with owned(tmp_path):
+        done = run_to_end(tmp_path, "--port", "0")
+    assert done.returncode == 1
+    assert "already" in done.stderr
+    assert "--data-dir" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 async def test_a_service_on_postgresql(postgres: Postgres, tmp_path: Path) -> None:
