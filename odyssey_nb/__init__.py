@@ -4,6 +4,7 @@ The map of the package, from what a user touches down to what crosses a process 
 
 - `connect`, `start`, `interact`, `end`, `disconnect`, `status`, `sessions`, `recordings`, `usage`:
   the verbs (also ``%odyssey VERB``)
+- `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it
 - `widgets`: what a cell shows
 - `kernel`: connections and streams as cells see them
@@ -26,6 +27,8 @@ from odyssey_nb.api import (
     interact,
     recordings,
     sessions,
+    simulate,
+    simulations,
     sliders,
     start,
     status,
@@ -49,6 +52,8 @@ __all__ = [
     "load_ipython_extension",
     "recordings",
     "sessions",
+    "simulate",
+    "simulations",
     "sliders",
     "start",
     "status",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.manager import SessionList
     from odyssey_nb.kernel.recordings import RecordingList
+    from odyssey_nb.kernel.simulations import Simulation, SimulationList
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.kernel.usage import UsageReport
     from odyssey_nb.media.image import Source
@@ -142,6 +143,78 @@ def recordings(
     target = get_manager().target_of("default", local=local, url=url, api_key=api_key)
     page = ask(target, lambda control: control.recordings(limit=limit))
     return RecordingList([Recording(target, each) for each in page.recordings], page.total, target)
+
+
+def simulate(
+    script: object,
+    *,
+    orientation: str = "landscape",
+    wait: bool = True,
+    timeout: float | None = None,
+    local: bool | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+) -> Simulation:
+    r"""Run a scripted stream without a connection, faster than real time; return its simulation.
+
+    >>> simulate("0 start a misty forest\n4 interact it is snowing\n10 end")
+    >>> simulate([(0, "start", "a beach"), (10, "end")]).recordings[0].save("beach.mp4")
+
+    Args:
+        script: Lines of ``SECONDS VERB PROMPT``, a list of ``(seconds, verb, prompt)``, a list of
+            entries as the protocol has them, or a list of such scripts, which run as one batch.
+        orientation: ``"landscape"`` or ``"portrait"``.
+        wait: Wait with a progress bar until it is completed; else return at once.
+        timeout: Longest wait, in seconds; None waits as long as it takes.
+        local: See `recordings`.
+        url: See `connect`.
+        api_key: See `connect`.
+
+    Raises:
+        ScriptError: The script breaks a rule; the message names the line or entry.
+        SimulationQueueError: The account has as many waiting and running as it may.
+        SimulationFailedError: It failed.
+        SimulationCancelledError: It was cancelled elsewhere.
+        AnswerTimeoutError: It is not over after `timeout`; it goes on.
+    """
+    from odyssey_nb.kernel.connection import ORIENTATIONS
+    from odyssey_nb.kernel.simulations import submit
+    from odyssey_nb.wire.script import gather
+
+    if orientation not in ORIENTATIONS:
+        raise ValueError(f"orientation is one of {ORIENTATIONS}, not {orientation!r}")
+    scripts = gather(script)
+    target = get_manager().target_of("default", local=local, url=url, api_key=api_key)
+    simulation = submit(target, scripts, portrait=orientation == "portrait")
+    return simulation.wait(timeout) if wait else simulation
+
+
+def simulations(
+    limit: int = 20,
+    *,
+    local: bool | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+) -> SimulationList:
+    """Return the account's simulations, newest first.
+
+    >>> simulations()[0].progress
+
+    Args:
+        limit: How many, 1 to 100.
+        local: See `recordings`.
+        url: See `connect`.
+        api_key: See `connect`.
+
+    Raises:
+        AuthError: The key was refused.
+        ConnectError: The service does not answer.
+    """
+    from odyssey_nb.kernel.simulations import page
+
+    if not 1 <= limit <= 100:
+        raise ValueError(f"limit is 1 to 100, not {limit}")
+    return page(get_manager().target_of("default", local=local, url=url, api_key=api_key), limit)
 
 
 def usage(

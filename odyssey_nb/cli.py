@@ -13,7 +13,8 @@ from odyssey_nb import keys, verbs
 from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.errors import OdysseyNBError
 
-_VERBS = ("sessions", "recordings", "usage")  # verbs of the table that make sense without a kernel
+# Verbs of the table that make sense without a kernel.
+_VERBS = ("sessions", "recordings", "simulate", "simulations", "usage")
 _DATABASE = "default: SQLite in the data directory; a password is better in ~/.pgpass"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 

@@ -6,6 +6,7 @@ import argparse
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from odyssey_nb import api
@@ -50,6 +51,8 @@ def _option(*flags: str, help: str, **more: Any) -> Option:
 _PROMPT = _option("prompt", help="The world in words.", nargs="*")
 _ON = _option("--on", help="Which connection.", default="default", metavar="NAME")
 _LOCAL = _option("--local", help="The local service, even with a key.", action="store_true")
+_PORTRAIT = _option("--portrait", help="704 x 1280.", action="store_true")
+_LIMIT = _option("--limit", help="How many, 1 to 100.", type=int, default=20)
 _NAME = _option("name", help="What the connection is called.", nargs="?", default="default")
 
 
@@ -81,6 +84,22 @@ def _end(args: argparse.Namespace) -> None:
 
 def _disconnect(args: argparse.Namespace) -> None:
     api.disconnect(args.name)
+
+
+def _simulate(args: argparse.Namespace) -> object:
+    script = args.script
+    if "\n" not in script:
+        try:
+            script = Path(script).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"no script can be read from {script!r}",
+                hint="Write the script into the cell, one `SECONDS VERB PROMPT` per line.",
+            ) from error
+    orientation = "portrait" if args.portrait else "landscape"
+    return api.simulate(
+        script, orientation=orientation, wait=not args.no_wait, local=args.local or None
+    )
 
 
 def _help(args: argparse.Namespace) -> object:
@@ -122,7 +141,7 @@ VERBS: dict[str, Verb] = {
             (
                 _PROMPT,
                 _ON,
-                _option("--portrait", help="704 x 1280.", action="store_true"),
+                _PORTRAIT,
                 _option("--image", help="What it starts from.", metavar="FILE"),
             ),
             cell=True,
@@ -160,10 +179,27 @@ VERBS: dict[str, Verb] = {
             "What streams have left behind, newest first.",
             "%odyssey recordings --limit 5",
             lambda args: api.recordings(args.limit, local=args.local or None),
+            (_LIMIT, _LOCAL),
+        ),
+        Verb(
+            "simulate",
+            "Run a script of `SECONDS VERB PROMPT` lines, from a cell or a file.",
+            "%%odyssey simulate",
+            _simulate,
             (
-                _option("--limit", help="How many, 1 to 100.", type=int, default=20),
+                _option("script", help="A file; or the cell's body."),
+                _PORTRAIT,
+                _option("--no-wait", help="Do not wait until it is done.", action="store_true"),
                 _LOCAL,
             ),
+            cell=True,
+        ),
+        Verb(
+            "simulations",
+            "Scripted streams that wait, run or are over, newest first.",
+            "%odyssey simulations --limit 5",
+            lambda args: api.simulations(args.limit, local=args.local or None),
+            (_LIMIT, _LOCAL),
         ),
         Verb(
             "usage",

@@ -76,6 +76,22 @@ def test_recordings_from_a_terminal(serve: Serve, monkeypatch: pytest.MonkeyPatc
     assert done.stderr.startswith("odyssey-nb: invalid api key")
 
 
+def test_a_simulation_from_a_terminal(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with a script is run to its end, and one that makes no sense is one line."""
+    monkeypatch.setenv("ODYSSEY_API_URL", service.url)
+    monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
+    file = tmp_path / "forest.txt"
+    file.write_text("0 start a forest\n0.5 end")
+    assert "completed, 10 of 10 pictures" in odyssey_nb("simulate", str(file)).stdout
+    assert "completed, 10 of 10 pictures" in odyssey_nb("simulations", "--limit", "1").stdout
+    file.write_text("0 start a forest\n0.5 stop")
+    done = odyssey_nb("simulate", str(file))
+    assert done.returncode == 1
+    assert done.stderr.startswith("odyssey-nb: line 2: 'stop' is none of")
+
+
 def test_the_ready_file_says_where(service: Service) -> None:
     """The file appears once requests are accepted, and only this user can read it."""
     assert service.pid == service.process.pid

@@ -30,7 +30,7 @@ class Limits:
     recording_url_seconds: float = 3600
     recording_days: float = 30  # after which a recording goes
     recording_gigabytes: float = 20  # of all recordings together; beyond them the oldest goes
-    simulation_lease_seconds: float = 10  # after which one whose worker is silent is lost
+    simulation_lease_seconds: float = 30  # after which one whose worker is silent is lost
     reclaim_seconds: float = 40  # an unopened reservation that old gives way to a new request
     spectators: int = 100  # of one stream
     requests_per_second: float = 100  # of an account, and of key exchanges from one address

@@ -44,6 +44,16 @@ const verbs = {
     return client.startStream({ ...options, image: new File([blob], name, { type: blob.type }) });
   },
   interact: (options) => client.interact(options),
+  simulate: (options) => client.simulate(options),
+  /** Simulate from an image that comes as a data URL, as from a file that a user chose. */
+  simulateFromFile: async (url, prompt, end) => {
+    const image = await (await fetch(url)).blob();
+    const start = { timestamp_ms: 0, start: { prompt, image } };
+    return client.simulate({ script: [start, { timestamp_ms: end, end: {} }], portrait: false });
+  },
+  getSimulateStatus: (id) => client.getSimulateStatus(id),
+  listSimulations: (options) => client.listSimulations(options),
+  cancelSimulation: (id) => client.cancelSimulation(id),
   endStream: () => client.endStream(),
   disconnect: async () => client.disconnect(),
   /** Watch somebody else's stream. */

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from odyssey_nb.wire import control, recordings, signaling, stream
+from odyssey_nb.wire import control, recordings, signaling, simulations, stream
 from odyssey_nb.wire.codec import Codec, MalformedMessageError, decode_body, encode_body
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -28,7 +28,7 @@ CODECS: dict[str, Codec[Any]] = {
 }
 BODIES = {
     name: each
-    for module in (control, recordings)
+    for module in (control, recordings, simulations)
     for name, each in vars(module).items()
     if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
 }
@@ -139,7 +139,7 @@ def test_every_body_has_an_example():
     """Each class of an HTTP body is in the corpus."""
     named = {
         example["means"]["class"]
-        for stem in ("control", "recordings")
+        for stem in ("control", "recordings", "simulations")
         for example in FILES[stem]["messages"]
         if isinstance(example["means"], dict)
     }

@@ -1,0 +1,34 @@
+"""How much faster than real time a simulation is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+import odyssey_nb as ody
+from tests.conftest import Serve
+
+pytestmark = pytest.mark.benchmark
+
+SCRIPT = [
+    (0, "start", "a misty forest at dawn"),
+    (10, "interact", "heavy snow is falling"),
+    (20, "interact", "a storm over the sea at night"),
+    (30, "end"),
+]
+
+
+@pytest.mark.parametrize("world", ["test_pattern", "landscape"])
+@pytest.mark.parametrize("orientation", ["landscape", "portrait"])
+def test_speed(serve: Serve, world: str, orientation: str) -> None:
+    """Prints how long half a minute takes, from its first picture to its recording."""
+    service = serve(world=world)
+    simulation = ody.simulate(
+        SCRIPT, orientation=orientation, url=service.url, api_key=service.api_key
+    )
+    seen = service.ask("GET", f"/simulation-jobs/{simulation.id}", token=service.token())
+    began, ended = (datetime.fromisoformat(seen[key]) for key in ("started_at", "completed_at"))
+    took = (ended - began).total_seconds()
+    print(f"\n{world}, {orientation}: 30 s in {took:.1f} s, {30 / took:.1f} times real time")
+    assert took < 30
