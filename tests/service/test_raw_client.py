@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from tests.conftest import API_KEY
-from tests.service.raw_client import RawClient, strip_candidates, until
+from tests.service.raw_client import Candidate, RawClient, strip_candidates, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -266,6 +267,20 @@ async def test_trickled_candidates(shared: Service, *, prefix: bool, early: bool
         for message in nonsense:
             await client.post(message)
         assert (await client.start("trickled"))["type"] == "stream_started"
+
+
+async def test_mdns_names(shared: Service) -> None:
+    """A browser hides its addresses behind names of mDNS; the streamer finds it all the same."""
+    async with RawClient.open(shared.url, API_KEY) as client:
+        await client.take_offer()
+        sdp, candidates = strip_candidates(await client.answer())
+        await client.post({"type": "answer", "sdp": sdp})
+        for candidate in candidates:
+            fields = candidate.text.split(" ")
+            fields[4] = f"{uuid4()}.local"
+            await client.post(Candidate(" ".join(fields), candidate.mid, candidate.index).message())
+        await client.ready()
+        assert (await client.start("behind a name"))["type"] == "stream_started"
 
 
 async def test_nonsense_on_the_socket_is_ignored(client: RawClient) -> None:
