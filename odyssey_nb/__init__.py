@@ -2,8 +2,8 @@
 
 The map of the package, from what a user touches down to what crosses a process boundary:
 
-- `connect`, `start`, `interact`, `end`, `disconnect`, `status`, `sessions`, `recordings`, `usage`:
-  the verbs (also ``%odyssey VERB``)
+- `connect`, `start`, `interact`, `mark`, `end`, `disconnect`, `status`, `sessions`, `recordings`,
+  `usage`: the verbs (also ``%odyssey VERB``)
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it
 - `widgets`: what a cell shows
@@ -25,6 +25,7 @@ from odyssey_nb.api import (
     disconnect,
     end,
     interact,
+    mark,
     recordings,
     sessions,
     simulate,
@@ -50,6 +51,7 @@ __all__ = [
     "end",
     "interact",
     "load_ipython_extension",
+    "mark",
     "recordings",
     "sessions",
     "simulate",

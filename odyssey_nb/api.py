@@ -85,6 +85,14 @@ def interact(prompt: str, *, on: str = "default", timeout: float = 10.0) -> str:
     return _active(on).interact(prompt, timeout=timeout)
 
 
+def mark(text: str = "", *, on: str = "default") -> float:
+    """Mark this moment of the stream that runs on `on`; return its time in seconds.
+
+    See `Stream.mark`.
+    """
+    return _active(on).mark(text)
+
+
 def end(*, on: str = "default") -> None:
     """End the stream that runs on `on`; the connection stays."""
     _active(on).end()

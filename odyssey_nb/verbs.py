@@ -78,6 +78,10 @@ def _interact(args: argparse.Namespace) -> object:
     return api.interact(_prompt(args), on=args.on)
 
 
+def _mark(args: argparse.Namespace) -> object:
+    return Help(f"marked at {api.mark(' '.join(args.text), on=args.on):.2f} s")
+
+
 def _end(args: argparse.Namespace) -> None:
     api.end(on=args.on)
 
@@ -153,6 +157,13 @@ VERBS: dict[str, Verb] = {
             _interact,
             (_PROMPT, _ON),
             cell=True,
+        ),
+        Verb(
+            "mark",
+            "Mark this moment on the stream's timeline.",
+            "%odyssey mark the boat vanishes",
+            _mark,
+            (_option("text", help="Why, in a few words.", nargs="*"), _ON),
         ),
         Verb("end", "End the running stream; the connection stays.", "%odyssey end", _end, (_ON,)),
         Verb(

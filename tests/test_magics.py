@@ -51,6 +51,8 @@ def test_the_verbs_of_the_magic(
     assert "'it's snowing'" in run("%odyssey interact it's snowing").replace('"', "'")
     assert run("%odyssey interact 'a quiet sea'").endswith(": 'a quiet sea'\n")
     assert "connected, stream 1" in run("%odyssey status")
+    assert "marked at " in run("%odyssey mark it's odd")
+    assert "at most 200 characters" in run(f"%odyssey mark {'very ' * 50} odd")
     assert "this kernel" in run("%odyssey sessions")
     assert run("%odyssey end") == ""
     assert "replaced" not in run("%%odyssey start --portrait\na desert\nat noon")

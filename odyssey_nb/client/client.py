@@ -56,6 +56,10 @@ class ClientStream:
         self.prompt = await self._client.interact(prompt, timeout=timeout)
         return self.prompt
 
+    async def mark(self, text: str = "") -> float:
+        """Mark this moment; see `AsyncClient.mark`."""
+        return await self._client.mark(text)
+
     async def end(self) -> None:
         """End the stream; the connection stays."""
         await self._client.end()
@@ -308,6 +312,26 @@ class AsyncClient:
         self._tell_stream(prompt=applied)
         return applied
 
+    async def mark(self, text: str = "") -> float:
+        """Mark the newest picture of the stream; return its time, in seconds since the first.
+
+        Our local service writes the mark into the recording; others know no marks.
+
+        Raises:
+            UsageError: The text is too long.
+            NoStreamError: There is no active stream.
+        """
+        if len(text) > wire.LONGEST_MARK:
+            raise errors.UsageError(
+                f"a mark has at most {wire.LONGEST_MARK} characters, not {len(text)}",
+                hint="Mark the moment with a few words, and write the rest in a cell.",
+            )
+        self._check()
+        if self.stream_state != StreamState.STREAMING:
+            raise errors.NoStreamError("there is no active stream")
+        await self._send(wire.Mark(text=text))
+        return self._sequence.time
+
     async def end(self, *, timeout: float = COMMAND_SECONDS) -> None:  # noqa: ASYNC109
         """End the running stream; without one, do nothing."""
         self._check()
@@ -318,6 +342,11 @@ class AsyncClient:
             await self._ends.ask(self._send, wire.InteractiveStreamEnd(), timeout=timeout)
         finally:
             self._stream_is_over("ended")
+
+    @property
+    def stream_number(self) -> int:
+        """Counts the connection's streams, from 1; 0 before the first."""
+        return self._sequence.stream
 
     def want_keyframe(self) -> None:
         """Ask for a keyframe, at most once in half a second: each costs every watcher."""

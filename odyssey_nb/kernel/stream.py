@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 INTERACT_SECONDS = 10.0
 FRAME_SECONDS = 10.0
 END_SECONDS = 10.0
+MARK_SECONDS = 5.0
 
 
 class Stream:
@@ -35,7 +36,7 @@ class Stream:
         self.connection = connection
         self.number = number
         self.id = stream_id
-        self.aio = Aio(self, "interact", "frame", "snapshot", "last", "end")
+        self.aio = Aio(self, "interact", "frame", "snapshot", "last", "mark", "end")
         self._decoding = threading.Lock()
         self._decoder: Any = None
         self._decoded = 0
@@ -127,7 +128,25 @@ class Stream:
         answer = self.connection.request(
             wire.Fetch, timeout=0, grace=FRAME_SECONDS, seconds=float(seconds)
         )
-        return Clip([each for each in answer.pictures if each.stream == self.number])
+        return Clip(
+            [each for each in answer.pictures if each.stream == self.number],
+            [each for each in answer.happenings if each.stream == self.number],
+        )
+
+    def mark(self, text: str = "") -> float:
+        """Mark this moment; return its time in seconds since the stream began.
+
+        The mark is among the events of ``last()``, and of the recording where the service is ours.
+
+        Args:
+            text: Why, in a few words; at most 200 characters.
+
+        Raises:
+            UsageError: The text is too long.
+            NoStreamError: The stream has ended.
+        """
+        self._check()
+        return self.connection.request(wire.Mark, timeout=MARK_SECONDS, text=text).time
 
     def end(self) -> None:
         """End the stream; the connection stays. A stream that has ended is left alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from odyssey_nb.wire.link import Picture
+    from odyssey_nb.wire.link import Happening, Picture
 
 
 class Clip:
-    """Pictures in a row, the first a keyframe. Immutable."""
+    """Pictures in a row, the first a keyframe, and what happened meanwhile. Immutable."""
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
+    def __init__(self, pictures: Sequence[Picture], happenings: Sequence[Happening] = ()) -> None:
         self._pictures = tuple(pictures)
+        self._happenings = tuple(happenings)
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -27,6 +28,18 @@ class Clip:
     def times(self) -> tuple[float, ...]:
         """When each picture was shown, in seconds since its stream began."""
         return tuple(picture.time for picture in self._pictures)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What happened: prompts and marks, each with its `time` on the clock of `times`."""
+        return [
+            {
+                "time": each.time,
+                "type": each.kind,
+                "text" if each.kind == "mark" else "applied_prompt": each.text,
+            }
+            for each in self._happenings
+        ]
 
     @property
     def duration(self) -> float:

@@ -34,6 +34,11 @@ class Sequence:
         self._elapsed = 0
         self._waiting = True
 
+    @property
+    def time(self) -> float:
+        """When the newest picture was shown, in seconds since its stream's first."""
+        return self._elapsed / CLOCK_RATE
+
     def begin(self) -> int:
         """Count what arrives from now on to a new stream, and return its number."""
         self.stream += 1
@@ -57,7 +62,7 @@ class Sequence:
             stream=self.stream,
             seq=self._seq,
             follows=0 if key else self._seq - 1,
-            time=self._elapsed / CLOCK_RATE,
+            time=self.time,
             received=time.time(),
             data=data,
         )

@@ -294,7 +294,7 @@ class StreamEngine:
             self._image_waits = waiting < MOST_WAITING
         if command.type == "end_stream" or waiting < MOST_WAITING:
             self._inbox.put_nowait(command)
-        elif command.type != "interactive_stream_end":
+        elif command.type in {"interactive_stream_start", "update"}:
             self._refuse("too_many_requests", "commands come faster than the world takes them")
         elif waiting < 2 * MOST_WAITING:
             self._inbox.put_nowait(command)
@@ -315,6 +315,9 @@ class StreamEngine:
                 await self._start(command)
             case "update":
                 await self._update(command.prompt)
+            case "mark":
+                if self._stream is not None:
+                    self._stream.note("mark", text=command.text[: wire.LONGEST_MARK])
             case "interactive_stream_end":
                 await self._end("client")
                 self._tell(wire.StreamEnded())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.link import Picture
 
 log = logging.getLogger(__name__)
+
+MOST_HAPPENINGS = 1000  # remembered; older ones go
 
 
 class Subscription:
@@ -67,6 +70,7 @@ class HeldConnection:
         self._tell = tell
         self._client: AsyncClient | None = None
         self._ring = Ring()
+        self._happenings: deque[wire.Happening] = deque(maxlen=MOST_HAPPENINGS)
         self._subscription: Subscription | None = None
         self._newer = asyncio.Event()
         self._leave = asyncio.Event()
@@ -88,7 +92,7 @@ class HeldConnection:
                 request.api_key,
                 name=self.name,
                 timeout=request.timeout,
-                on_event=self._tell,
+                on_event=self._follow,
                 on_picture=self._take,
             ) as client:
                 self._client = client
@@ -124,7 +128,7 @@ class HeldConnection:
         """Let `run` end politely."""
         self._leave.set()
 
-    async def ask(self, request: wire.Start | wire.Interact | wire.End | wire.Fetch) -> None:
+    async def ask(self, request: wire.Command) -> None:
         """Do what `request` says and answer it."""
         try:
             answer = await self._do(request)
@@ -138,7 +142,7 @@ class HeldConnection:
             answer = refusal(request.id, OdysseyNBError(f"{request.type} failed in the sidecar"))
         self._tell(answer)
 
-    async def _do(self, request: wire.Start | wire.Interact | wire.End | wire.Fetch) -> wire.Answer:
+    async def _do(self, request: wire.Command) -> wire.Answer:
         client = self._client
         if client is None:
             raise NotConnectedError(f"{self.name!r} is not connected")
@@ -148,6 +152,10 @@ class HeldConnection:
             case "interact":
                 applied = await client.interact(request.prompt, timeout=request.timeout)
                 return wire.Answer(id=request.id, text=applied)
+            case "mark":
+                time = await client.mark(request.text)
+                self._remember("mark", client.stream_number, time, request.text)
+                return wire.Answer(id=request.id, time=time)
             case "end":
                 for each in self._starts:
                     each.cancel()  # nobody waits for it any more; it takes back what it has begun
@@ -155,7 +163,9 @@ class HeldConnection:
                     await client.end(timeout=request.timeout)
                 return wire.Answer(id=request.id)
             case "fetch":
-                return wire.Answer(id=request.id, pictures=await self._fetch(request))
+                pictures = await self._fetch(request)
+                happened = self._happened(pictures) if request.seconds else []
+                return wire.Answer(id=request.id, pictures=pictures, happenings=happened)
 
     async def _start(self, client: AsyncClient, request: wire.Start) -> str:
         task = asyncio.current_task()
@@ -205,6 +215,29 @@ class HeldConnection:
         """Ask the streamer for a keyframe."""
         if self._client is not None:
             self._client.want_keyframe()
+
+    def _follow(self, event: wire.Event) -> None:
+        """Pass an event on, and remember what it says about the stream's prompt."""
+        if event.type == "stream_changed" and event.state == "streaming" and event.prompt:
+            newest, begins = self._ring.newest, event.stream_id != ""
+            shown = newest is not None and newest.stream == event.stream and not begins
+            time = newest.time if shown and newest is not None else 0.0
+            self._remember("start" if begins else "interact", event.stream, time, event.prompt)
+        self._tell(event)
+
+    def _remember(self, kind: str, stream: int, time: float, text: str) -> None:
+        self._happenings.append(wire.Happening(stream=stream, time=time, kind=kind, text=text))
+
+    def _happened(self, pictures: list[Picture]) -> list[wire.Happening]:
+        """Return what happened while `pictures` were shown."""
+        if not pictures:
+            return []
+        first, last = pictures[0], pictures[-1]
+        return [
+            each
+            for each in self._happenings
+            if each.stream == last.stream and first.time <= each.time <= last.time
+        ]
 
     def _take(self, picture: Picture) -> None:
         if not self._ring.put(picture):

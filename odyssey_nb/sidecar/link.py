@@ -80,7 +80,7 @@ class Link:
                 self._crew.start(self._disconnect(message))
             case "release":
                 self._crew.start(self._release(message))
-            case "start" | "interact" | "end" | "fetch":
+            case "start" | "interact" | "mark" | "end" | "fetch":
                 held = self._find(message)
                 if held is not None:
                     self._crew.start(held.ask(message))
@@ -115,9 +115,7 @@ class Link:
         heard = await release_from_outside(request)
         self._tell(wire.Answer(id=request.id, number=int(heard)))
 
-    def _find(
-        self, message: wire.Start | wire.Interact | wire.End | wire.Fetch
-    ) -> HeldConnection | None:
+    def _find(self, message: wire.Command) -> HeldConnection | None:
         found = self._connections.get(message.connection)
         if found is None:
             error = NotConnectedError(f"{message.connection!r} is not connected")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 1
+LINK_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,17 @@ class Interact:
     prompt: str
     timeout: float
     type: Literal["interact"] = "interact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Mark the newest picture; the answer's `time` is that picture's."""
+
+    id: int
+    connection: str
+    text: str
+    timeout: float
+    type: Literal["mark"] = "mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +192,16 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """A start, interact or mark of stream number `stream`, at `time` of its pictures."""
+
+    stream: int
+    time: float
+    kind: str
+    text: str  # the applied prompt, or the mark's words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What became of request `id`: `error` is empty or the code of an error."""
 
@@ -190,7 +211,9 @@ class Answer:
     hint: str = ""
     text: str = ""
     number: int = 0
+    time: float = 0
     pictures: list[Picture] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
     type: Literal["answer"] = "answer"
 
 
@@ -234,11 +257,13 @@ class StreamChanged:
     type: Literal["stream_changed"] = "stream_changed"
 
 
+Command = Start | Interact | Mark | End | Fetch  # of one connection; each is answered
 FromKernel = (
     Hello
     | Connect
     | Start
     | Interact
+    | Mark
     | End
     | Disconnect
     | Release
@@ -249,12 +274,12 @@ FromKernel = (
     | Unsubscribe
     | WantKeyframe
 )
-Request = Connect | Start | Interact | End | Disconnect | Release | Goodbye | Fetch
+Request = Connect | Start | Interact | Mark | End | Disconnect | Release | Goodbye | Fetch
 Event = StatusChanged | SessionGranted | StreamChanged
 FromSidecar = Hello | Answer | Picture | StatusChanged | SessionGranted | StreamChanged
 
 from_kernel: Codec[FromKernel] = Codec(
-    Hello, Connect, Start, Interact, End, Disconnect, Release, Goodbye,
+    Hello, Connect, Start, Interact, Mark, End, Disconnect, Release, Goodbye,
     Fetch, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(

@@ -13,6 +13,8 @@ STREAMER_TO_CLIENT = "streamerToClient"
 LANDSCAPE = (1280, 704)  # width, height in pixels (protocol section 6)
 PORTRAIT = (704, 1280)
 
+LONGEST_MARK = 200  # characters
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractiveStreamStart:
@@ -39,6 +41,14 @@ class InteractiveStreamEnd:
     """End the running stream."""
 
     type: Literal["interactive_stream_end"] = "interactive_stream_end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Remember this moment of the running stream. Our own addition: others ignore it unanswered."""
+
+    text: str = ""
+    type: Literal["mark"] = "mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +94,12 @@ class InteractiveStreamError:
     type: Literal["interactive_stream_error"] = "interactive_stream_error"
 
 
-FromClient = InteractiveStreamStart | Update | InteractiveStreamEnd
+FromClient = InteractiveStreamStart | Update | InteractiveStreamEnd | Mark
 FromStreamer = (
     StreamStarted | UpdateAcknowledged | StreamEnded | BroadcastReady | InteractiveStreamError
 )
 
-from_client: Codec[FromClient] = Codec(InteractiveStreamStart, Update, InteractiveStreamEnd)
+from_client: Codec[FromClient] = Codec(InteractiveStreamStart, Update, InteractiveStreamEnd, Mark)
 from_streamer: Codec[FromStreamer] = Codec(
     StreamStarted, UpdateAcknowledged, StreamEnded, BroadcastReady, InteractiveStreamError
 )

@@ -78,12 +78,39 @@ def test_the_last_seconds_are_a_clip(connect: Connect, tmp_path: Path) -> None:
     """A clip holds the past as it was streamed and is written without another encode."""
     stream = connect().start("a city")
     stream.frame()
+    assert stream.last(1).events[0] == {"time": 0, "type": "start", "applied_prompt": "a city"}
     clip = wait_until(lambda: (c := stream.last(1)).duration >= 1 and c, what="a second of past")
     numbers = [read(picture)[0] for picture in clip.frames]
     assert numbers == list(range(numbers[0], numbers[0] + len(clip)))
     assert clip.save(tmp_path / "clip.mp4").stat().st_size > 1000
     with pytest.raises(ValueError, match="positive"):
         stream.last(0)
+
+
+def test_a_mark_stays_on_the_timeline(connect: Connect) -> None:
+    """A mark says when it was set, and is among the events of the clip and of the recording."""
+    with connect() as connection:
+        stream = connection.start("a city")
+        stream.frame()
+        stream.interact("rain")
+        wait_until(lambda: stream.last(1).times[-1] > 0.5, what="some pictures")
+        time = stream.mark("odd!")
+        assert time >= 0.5
+        clip = stream.last(5)
+        assert [each["type"] for each in clip.events] == ["start", "interact", "mark"]
+        assert clip.events[-1] == {"time": time, "type": "mark", "text": "odd!"}
+        with pytest.raises(errors.UsageError, match="at most 200 characters, not 201"):
+            stream.mark("x" * 201)
+        stream.end()
+        with pytest.raises(errors.NoStreamError):
+            stream.mark("too late")
+        recording = wait_until(
+            lambda: next((r for r in ody.recordings() if r.stream_id == stream.id), None),
+            what="the recording",
+        )
+        kept = recording.events()[-2]
+    assert (kept["type"], kept["text"]) == ("mark", "odd!")
+    assert kept["time"] == pytest.approx(time, abs=1)
 
 
 def test_reuse_names_and_with_blocks(connect: Connect, service: Service) -> None:
