@@ -13,8 +13,10 @@ from odyssey_nb.errors import OdysseyNBError, UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from anywidget import AnyWidget
     from IPython.core.interactiveshell import InteractiveShell
 
+    from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.stream import Stream
 
 
@@ -54,6 +56,9 @@ def load(shell: InteractiveShell) -> None:
         formatter.mimebundle_formatter.for_type_by_name(
             "odyssey_nb.kernel.stream", "Stream", _show_stream
         )
+        formatter.mimebundle_formatter.for_type_by_name(
+            "odyssey_nb.kernel.recordings", "RecordingList", _show_recordings
+        )
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -64,6 +69,7 @@ def unload(shell: InteractiveShell) -> None:
     formatter = shell.display_formatter
     if formatter is not None:
         formatter.mimebundle_formatter.pop("odyssey_nb.kernel.stream.Stream", None)
+        formatter.mimebundle_formatter.pop("odyssey_nb.kernel.recordings.RecordingList", None)
 
 
 def _one_line(
@@ -84,6 +90,25 @@ def _show_stream(stream: Stream, **wanted: Any) -> dict[str, Any] | None:
     """Show the stream's live Player."""
     from odyssey_nb.widgets.player import player_of
 
-    bundle = player_of(stream)._repr_mimebundle_(**wanted)
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    return None if data is None else data | {"text/plain": repr(stream)}
+    return _bundle(player_of(stream), stream, **wanted)
+
+
+def _show_recordings(recordings: RecordingList, **wanted: Any) -> dict[str, Any] | None:
+    """Show the gallery, with thumbnails for where no kernel runs; the table if there are none."""
+    from odyssey_nb.widgets.recordings import Gallery
+
+    try:
+        thumbnails = recordings.thumbnails()
+    except OdysseyNBError:
+        return None
+    if not thumbnails:
+        return None
+    bundle = _bundle(Gallery(recordings, thumbnails), recordings, **wanted)
+    return bundle and bundle | {"text/html": recordings.page(thumbnails)}
+
+
+def _bundle(widget: AnyWidget, shown: object, **wanted: Any) -> dict[str, Any] | None:
+    """Return how a front end shows `widget`, and as text what it shows."""
+    bundle = widget._repr_mimebundle_(**wanted)
+    data: dict[str, Any] | None = bundle[0] if isinstance(bundle, tuple) else bundle
+    return None if data is None else data | {"text/plain": repr(shown)}

@@ -211,6 +211,28 @@ class Control:
             raise errors.ConnectError("the download broke off") from None
         return b"".join(parts)
 
+    async def part(self, url: str | None, start: int, length: int) -> tuple[bytes, int]:
+        """Return at most `length` bytes of what is at a signed URL, and how many there are in all.
+
+        Raises:
+            NotFoundError: The service names no such file, or its URL has expired.
+            ConnectError: It could not be fetched.
+        """
+        if url is None:
+            raise errors.NotFoundError("the recording has no such file")
+        wanted = {"Range": f"bytes={start}-{start + length - 1}"}
+        try:
+            async with self._http.get(url, headers=wanted) as response:
+                if response.status not in {200, 206}:
+                    raise errors.NotFoundError("the file is not there any more")
+                whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+                if response.status == 200 or not whole.isdecimal():
+                    raise errors.ConnectError("the storage hands files out in one piece only")
+                return await response.read(), int(whole)
+        except (aiohttp.ClientError, TimeoutError):
+            # Without its cause: that may hold the URL, and the URL is signed.
+            raise errors.ConnectError("the download broke off") from None
+
     async def ice_servers(self, signaling_url: str) -> list[IceServer]:
         """Return the ICE servers that the signaling server names; none on any failure."""
         url = with_scheme(signaling_url, "http") + "/config"

@@ -106,6 +106,19 @@ class Recording:
         partial.write_bytes(data)
         return partial.replace(path)
 
+    def part(self, start: int, length: int) -> tuple[bytes, int]:
+        """Return at most `length` bytes of the MP4 from `start` on, and how many it has in all.
+
+        Raises:
+            NotFoundError: The recording was deleted.
+        """
+
+        async def fetch(control: Control) -> tuple[bytes, int]:
+            recording = await control.recording(self.stream_id)
+            return await control.part(recording.video_url, start, length)
+
+        return ask(self._target, fetch)
+
     def thumbnail(self) -> Image.Image:
         """Return a small picture from its middle.
 
@@ -128,6 +141,12 @@ class Recording:
         """Remove it from the service; safe to call again."""
         with suppress(NotFoundError):
             ask(self._target, lambda control: control.delete_recording(self.stream_id))
+
+    @property
+    def title(self) -> str:
+        """When it began, and how long it is."""
+        length = "" if self.duration is None else f" · {self.duration:.0f} s"
+        return f"{self.started.astimezone():%d %b %H:%M}{length}"
 
     def _fetch(self, what: str, *, progress: str = "") -> bytes:
         async def fetch(control: Control) -> bytes:
@@ -165,8 +184,8 @@ class RecordingList(list[Recording]):
         more = self.total - len(self)
         return "\n".join(lines) + (f"\n     and {more} more" if more > 0 else "")
 
-    def _repr_html_(self) -> str | None:
-        # The pictures are in the page, not behind links: those are signed, and a notebook is saved.
+    def thumbnails(self) -> list[bytes]:
+        """Return JPEGs of the first `MOST_SHOWN`; an empty one where a recording was deleted."""
         shown = self[:MOST_SHOWN]
 
         async def thumbnails(control: Control) -> list[bytes]:
@@ -178,15 +197,25 @@ class RecordingList(list[Recording]):
 
             return await asyncio.gather(*map(one, shown))
 
+        return ask(self._target, thumbnails) if shown else []
+
+    def _repr_html_(self) -> str | None:
         try:
-            pictures = ask(self._target, thumbnails) if shown else []
+            pictures = self.thumbnails()
         except OdysseyNBError:
             return None  # the table will do
+        return self.page(pictures)
+
+    def page(self, pictures: list[bytes]) -> str | None:
+        """Return a page of thumbnails that needs no kernel; None if there are none.
+
+        The pictures are in it, not behind links: those are signed, and a notebook is saved.
+        """
         if not pictures:
             return None
         cards = [
             _card(number, recording, jpeg)
-            for number, (recording, jpeg) in enumerate(zip(shown, pictures, strict=True))
+            for number, (recording, jpeg) in enumerate(zip(self, pictures, strict=False))
         ]
         style = "display:flex;flex-wrap:wrap;gap:12px;max-width:1000px"
         return f'<div style="{style}">{"".join(cards)}</div>'
@@ -194,12 +223,11 @@ class RecordingList(list[Recording]):
 
 def _card(number: int, recording: Recording, jpeg: bytes) -> str:
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    started = f"{recording.started.astimezone():%d %b %H:%M}"
-    length = "" if recording.duration is None else f" · {recording.duration:.0f} s"
+    started = recording.title
     return (
         '<figure style="margin:0;width:230px">'
         f'<img src="{source}" alt="recording {number}, {started}" '
         'style="width:230px;aspect-ratio:20/11;object-fit:contain;border-radius:8px;background:#0003">'
-        f'<figcaption style="font-size:12px;opacity:.8">[{number}] {started}{length}</figcaption>'
+        f'<figcaption style="font-size:12px;opacity:.8">[{number}] {started}</figcaption>'
         "</figure>"
     )

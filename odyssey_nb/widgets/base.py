@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odyssey_nb.errors import OdysseyNBError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ipywidgets import Widget
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -34,3 +42,30 @@ def answer_while_busy(widget: Widget) -> None:
     comm: Any = widget.comm
     if comm is not None and hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda _data, default: default
+
+
+def answer_command(
+    widget: Widget,
+    content: dict[str, Any],
+    work: Callable[[], tuple[dict[str, Any], list[bytes]]],
+) -> None:
+    """Do what a view asks for on a thread of its own, since nothing that hears messages may wait.
+
+    The answer carries the fields and buffers that `work` returns, or its error.
+    """
+    kind = content.get("type")
+
+    def run() -> None:
+        answer = {"type": "answer", "id": content.get("id"), "ok": True, "error": "", "hint": ""}
+        buffers: list[bytes] = []
+        try:
+            fields, buffers = work()
+            answer |= fields
+        except OdysseyNBError as error:
+            answer.update(ok=False, error=str(error), hint=error.hint)
+        except Exception:
+            log.exception("a view's %s failed", kind)
+            answer.update(ok=False, error=f"{kind} failed", hint="The kernel's log says why.")
+        widget.send(answer, buffers=buffers)
+
+    threading.Thread(target=run, name=f"odyssey-{kind}", daemon=True).start()

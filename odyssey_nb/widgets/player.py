@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError
+from odyssey_nb.errors import EmptyPromptError, NoStreamError
 from odyssey_nb.kernel.manager import get_manager
-from odyssey_nb.widgets.base import STATIC, answer_while_busy, module
+from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
 from odyssey_nb.widgets.transport import Window
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.wire.link import Picture
-
-log = logging.getLogger(__name__)
 
 STREAMS = 1_000_000  # more than one connection can have
 
@@ -156,10 +153,8 @@ class Player(anywidget.AnyWidget):
             if self._connection is not None:
                 self._connection.want_keyframe()
         elif kind in {"interact", "start", "end", "disconnect"}:
-            work = threading.Thread(
-                target=self._command, args=(kind, content), name=f"odyssey-{kind}", daemon=True
-            )
-            work.start()
+            prompt = str(content.get("prompt") or "")
+            answer_command(self, content, lambda: ({"prompt": self._do(kind, prompt)}, []))
 
     def _acknowledge(self, content: dict[str, Any]) -> None:
         view = str(content.get("view"))
@@ -182,18 +177,6 @@ class Player(anywidget.AnyWidget):
         self._pause()  # a view that comes back starts from the newest keyframe, so all do
         if watched:
             self._resume()
-
-    def _command(self, kind: str, content: dict[str, Any]) -> None:
-        answer = {"type": "answer", "id": content.get("id"), "ok": True, "error": "", "hint": ""}
-        prompt = str(content.get("prompt") or "")
-        try:
-            answer["prompt"] = self._do(kind, prompt)
-        except OdysseyNBError as error:
-            answer.update(ok=False, error=str(error), hint=error.hint)
-        except Exception:
-            log.exception("the Player's %s failed", kind)
-            answer.update(ok=False, error=f"{kind} failed", hint="The kernel's log says why.")
-        self.send(answer)
 
     def _do(self, kind: str, prompt: str) -> str:
         manager = get_manager()

@@ -15,11 +15,16 @@ async function join(...names) {
     .replace(/^export (?!default )/gm, "");
 }
 
-test("the player's files make one module whose only export is the widget", async () => {
-  const text = await join("_shared.js", "screen.js", "player.js");
+for (const names of [
+  ["_shared.js", "screen.js", "player.js"],
+  ["_shared.js", "gallery.js"],
+]) {
+  test(`${names.join(", ")} make one module whose only export is the widget`, async () => {
+    const text = await join(...names);
 
-  const joined = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+    const joined = await import(`data:text/javascript,${encodeURIComponent(text)}`);
 
-  assert.deepEqual(Object.keys(joined), ["default"]);
-  assert.deepEqual(Object.keys(joined.default), ["render"]);
-});
+    assert.deepEqual(Object.keys(joined), ["default"]);
+    assert.deepEqual(Object.keys(joined.default), ["render"]);
+  });
+}

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { clock } from "../../odyssey_nb/widgets/static/_shared.js";
 import {
   KernelClock,
   Throttle,
-  clock,
   meterOf,
   pillOf,
 } from "../../odyssey_nb/widgets/static/player.js";

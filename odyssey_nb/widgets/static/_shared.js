@@ -4,7 +4,7 @@
 /** @import { AnyModel } from "@anywidget/types" */
 
 /**
- * @typedef {{ ok: boolean, error: string, hint: string, prompt: string }} Answer
+ * @typedef {{ ok: boolean, error: string, hint: string, prompt: string, [more: string]: any }} Answer
  *   what the kernel said to one command; `prompt` is the prompt that the service applied
  */
 
@@ -38,6 +38,19 @@ export function say(place, text) {
 }
 
 /**
+ * Seconds as people write time that is left, `2:14`; never negative.
+ *
+ * @param {number} seconds
+ */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  const minutes = Math.floor(whole / 60);
+  const pad = (/** @type {number} */ number) => String(number).padStart(2, "0");
+  if (minutes < 60) return `${minutes}:${pad(whole % 60)}`;
+  return `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(whole % 60)}`;
+}
+
+/**
  * Hear a model's event until `signal` aborts.
  *
  * @template {(...args: any[]) => void} Handler
@@ -49,6 +62,19 @@ export function say(place, text) {
 export function listen(model, name, handler, signal) {
   model.on(name, handler);
   signal.addEventListener("abort", () => model.off(name, handler), { once: true });
+}
+
+/**
+ * Keep keys that are pressed in `root` from the notebook, where single ones are commands: "dd"
+ * deletes the cell.
+ *
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal
+ */
+export function keepKeys(root, signal) {
+  for (const type of ["keydown", "keypress", "keyup"]) {
+    root.addEventListener(type, (event) => event.stopPropagation(), { signal });
+  }
 }
 
 /**
@@ -123,7 +149,8 @@ export class Commands {
    *
    * @param {Answer & { id: string }} message
    */
-  settle({ id, ok, error, hint, prompt }) {
-    this.#waiting.get(id)?.({ ok, error: error ?? "", hint: hint ?? "", prompt: prompt ?? "" });
+  settle({ id, ok, error, hint, prompt, ...more }) {
+    const words = { error: error ?? "", hint: hint ?? "", prompt: prompt ?? "" };
+    this.#waiting.get(id)?.({ ok, ...words, ...more });
   }
 }

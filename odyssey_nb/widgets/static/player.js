@@ -4,7 +4,7 @@
 /** @import { RenderProps } from "@anywidget/types" */
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
-import { Commands, element, every, listen, randomId, say } from "./_shared.js";
+import { Commands, clock, element, every, keepKeys, listen, randomId, say } from "./_shared.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
 
 /**
@@ -57,19 +57,6 @@ export function pillOf({ status, streaming, starting, quiet, past }) {
   if (status !== "connected") return ["idle", past ? "ended" : "not connected"];
   if (streaming) return quiet ? ["busy", "no picture"] : ["live", "live"];
   return starting ? ["busy", "starting…"] : ["idle", "connected, no stream"];
-}
-
-/**
- * The time left as people write it, `2:14`; never negative.
- *
- * @param {number} seconds
- */
-export function clock(seconds) {
-  const whole = Math.max(0, Math.ceil(seconds));
-  const minutes = Math.floor(whole / 60);
-  const pad = (/** @type {number} */ number) => String(number).padStart(2, "0");
-  if (minutes < 60) return `${minutes}:${pad(whole % 60)}`;
-  return `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(whole % 60)}`;
 }
 
 /**
@@ -412,10 +399,7 @@ function render({ model, el }) {
     { signal },
   );
   parts.expand.hidden = !document.fullscreenEnabled;
-  // Single keys are commands in a notebook: "dd" deletes the cell.
-  for (const type of ["keydown", "keypress", "keyup"]) {
-    root.addEventListener(type, (event) => event.stopPropagation(), { signal });
-  }
+  keepKeys(root, signal);
 
   listen(model, "msg:custom", hear, signal);
   listen(model, "change", heard, signal);
