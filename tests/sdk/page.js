@@ -56,6 +56,8 @@ const verbs = {
   cancelSimulation: (id) => client.cancelSimulation(id),
   endStream: () => client.endStream(),
   disconnect: async () => client.disconnect(),
+  getRecording: (id) => client.getRecording(id),
+  listStreamRecordings: (options) => client.listStreamRecordings(options),
   /** Watch somebody else's stream. */
   connectToStream: async (webrtcUrl, token) => {
     spectator = await Odyssey.connectToStream(webrtcUrl, token);

@@ -340,6 +340,42 @@ def test_end_without_a_stream(application: Application) -> None:
     assert application.told("stream error") == []
 
 
+PLAY = """url => new Promise((resolve, reject) => {
+  const video = document.createElement("video");
+  video.muted = true;
+  video.onerror = () => reject(video.error);
+  video.ontimeupdate = () => resolve([video.videoWidth, video.videoHeight]);
+  video.src = url;
+  video.play();
+})"""
+READ = "async url => (await (await fetch(url)).text()).trim().split('\\n').map(JSON.parse)"
+
+
+def test_recordings(application: Application) -> None:
+    """What a stream left is listed and found; its video plays and its events can be read."""
+    stream_id = application.start("for  later", portrait=True)
+    application.see("for later", after=5)
+    application.end()
+    found = application.call("getRecording", stream_id)
+    assert found["stream_id"] == stream_id
+    assert found["frame_count"] > 5
+    page = application.page
+    assert page.evaluate(PLAY, found["video_url"]) == [704, 1280]
+    assert page.evaluate(PLAY, found["preview_url"]) == [176, 320]
+    start, end = page.evaluate(READ, found["events_url"])
+    assert (start["prompt"], start["applied_prompt"]) == ("for  later", "for later")
+    assert (end["type"], end["reason"]) == ("end", "client")
+
+    listed = application.call("listStreamRecordings", {"limit": 1, "offset": 0})
+    (newest,) = listed["recordings"]
+    assert (newest["stream_id"], newest["width"], newest["height"]) == (stream_id, 704, 1280)
+    assert newest["duration_seconds"] == found["duration_seconds"]
+    assert (listed["limit"], listed["offset"]) == (1, 0)
+    assert listed["total"] >= 1
+    with pytest.raises(Rejected, match=r"(?i)not found"):
+        application.call("getRecording", "no_such_stream")
+
+
 def test_credentials(service: Service, open_application: OpenApplication) -> None:
     """A page with a key makes credentials, which hold a streamer; one without connects by them."""
     backend = open_application(service.url)
