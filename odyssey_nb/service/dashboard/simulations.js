@@ -12,7 +12,8 @@ import { moment } from "./words.js";
  * @property {string} status
  * @property {string} created_at
  * @property {string} [error_message]
- * @property {number} [progress]  0 to 1, where the service tells
+ * @property {number} [frames_done]
+ * @property {number} [frames_total]
  */
 
 const SHOWN = 10;
@@ -41,10 +42,18 @@ export function simulations(api, act) {
       if (await confirmed("Cancel this simulation?", words, "Cancel simulation"))
         await act(() => api.ask("DELETE", path));
     };
-    const watch = () =>
+    const watch = (index = 0) =>
       act(async () => {
-        const { streams } = await api.ask("GET", path);
-        if (streams.length) play(title, streams[0]);
+        const { streams = [] } = await api.ask("GET", path);
+        const others = streams.map((/** @type {unknown} */ _, /** @type {number} */ other) => {
+          const open = () => {
+            dialog.close();
+            watch(other);
+          };
+          const words = `Script ${other + 1}`;
+          return element("button", { type: "button", disabled: other === index, click: open }, words);
+        });
+        const dialog = play(title, streams[index], ...(others.length > 1 ? others : []));
       });
     return element(
       "div",
@@ -53,7 +62,7 @@ export function simulations(api, act) {
       element("span", {}, moment(created_at)),
       element("span", { class: "why soft" }),
       element("progress", { "aria-label": "progress", hidden: true }),
-      element("button", { type: "button", class: "watch", click: watch }, "Watch"),
+      element("button", { type: "button", class: "watch", click: () => watch() }, "Watch"),
       element("button", { type: "button", class: "cancel danger", click: cancel }, "Cancel"),
     );
   }
@@ -70,7 +79,7 @@ export function simulations(api, act) {
 }
 
 /** @param {HTMLElement} row @param {Job} job */
-function update(row, { status, error_message, progress }) {
+function update(row, { status, error_message, frames_done = 0, frames_total }) {
   /** @param {string} selector */
   const part = (selector) => /** @type {HTMLElement} */ (row.querySelector(selector));
   part(".pill").dataset.tone = TONES[status] ?? "idle";
@@ -80,5 +89,5 @@ function update(row, { status, error_message, progress }) {
   part(".cancel").hidden = !CANCELLABLE.includes(status);
   const bar = /** @type {HTMLProgressElement} */ (part("progress"));
   bar.hidden = status !== "processing";
-  if (typeof progress === "number") bar.value = progress;
+  if (frames_total) bar.value = frames_done / frames_total;
 }
