@@ -207,7 +207,9 @@ def serve(options: ServiceOptions) -> None:
         UnknownWorldError: There is no such world.
     """
     find_world(options.world)
-    listener = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    # Told that it is TCP, asyncio does without Nagle, who holds back an answer's end for 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((options.host, options.port))
