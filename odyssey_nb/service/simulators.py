@@ -104,8 +104,8 @@ class Simulators:
                 self.wake()  # something may have begun to wait since
         except (StreamerLostError, LeaseLostError) as error:
             log.warning("a simulator ended early: %s", type(error).__name__)
-        except SQLAlchemyError:
-            log.exception("the queue of simulations cannot be used")
+        except (SQLAlchemyError, OSError):  # a full disk, say; the lease's end gives it back
+            log.exception("a simulation cannot be run")
         finally:
             self.workers -= 1
 

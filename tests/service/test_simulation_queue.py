@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from odyssey_nb.service.database import Database, StreamRow, sqlite_url
+from odyssey_nb.service.database import Database, StreamRow
 from odyssey_nb.service.refusals import RefusedError
 from odyssey_nb.service.simulations import (
     LOST,
@@ -69,10 +68,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """An empty queue."""
+def bench(database_url: str) -> Iterator[Bench]:
+    """An empty queue, in a database of either kind."""
     clock = Clock()
-    with Database.open(sqlite_url(tmp_path)) as database:
+    with Database.open(database_url) as database:
         yield Bench(SimulationQueue(database, lease_seconds=LEASE, clock=clock), clock)
 
 
