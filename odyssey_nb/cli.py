@@ -71,6 +71,11 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--ready-file", type=Path, help='gets {"url", "pid"} once requests are accepted')
     add("--log-level", choices=LOG_LEVELS, default="warning", help="default %(default)s")
+    add(
+        "--close-on-stream-limit",
+        action="store_true",
+        help="end a connection whose stream reaches its limit (default: only the stream ends)",
+    )
     add("--stop-when-unused", type=float, default=0, metavar="SECONDS", help="0: never (default)")
 
 
@@ -94,6 +99,7 @@ def _serve(args: argparse.Namespace) -> None:
             private_script_urls=args.allow_private_script_urls,
             ready_file=args.ready_file,
             stop_when_unused=args.stop_when_unused,
+            close_on_stream_limit=args.close_on_stream_limit,
         )
     )
 

@@ -75,6 +75,7 @@ class ServiceOptions:
     limits: Limits = field(default_factory=Limits)
     ready_file: Path | None = None
     stop_when_unused: float = 0
+    close_on_stream_limit: bool = False  # whether a stream's limit ends its connection too
     private_script_urls: bool = False  # whether scripts may be fetched from private addresses
     database: str = ""  # a SQLAlchemy URL; empty for SQLite in the data directory
 
@@ -117,6 +118,7 @@ def create_app(
                 streamers=options.streamers,
                 clock=clock,
                 on_end=switchboard.end,
+                close_on_stream_limit=options.close_on_stream_limit,
             )
             metrics.read_from(
                 ServiceCollector(

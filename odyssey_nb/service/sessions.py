@@ -30,7 +30,7 @@ class SessionState(StrEnum):
 
 # A streamer ends its streams at their limit by itself; one that is this late does not answer.
 STUCK_SECONDS = 10.0
-STREAM_LIMIT = "session_timeout"  # what ends a stream, and not its session
+STREAM_LIMIT = "session_timeout"  # what ends a stream, and its session where that is wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ NEGOTIATION = Ending("negotiation_timeout", "streamer_not_available", CloseCode.
 HEARTBEAT = Ending("heartbeat_timeout", "heartbeat_timeout", CloseCode.HEARTBEAT)
 LOST_SOCKET = Ending("socket_lost")
 IDLE = Ending("idle_timeout", "idle_timeout", CloseCode.IDLE)
+STREAM_DURATION = Ending(STREAM_LIMIT, STREAM_LIMIT, CloseCode.DURATION)
 DURATION = Ending("duration_limit_reached", "duration_limit_reached", CloseCode.DURATION)
 PEER_LOST = Ending("peer_lost", "streamer_disconnected", CloseCode.STREAMER_LOST)
 STREAMER_STUCK = Ending("streamer_stuck", "streamer_disconnected", CloseCode.STREAMER_LOST)
@@ -100,11 +101,13 @@ class SessionTable:
         streamers: int,
         clock: Callable[[], float],
         on_end: Callable[[Session, Ending], None],
+        close_on_stream_limit: bool = False,
     ) -> None:
         self._limits = limits
         self._streamers = streamers
         self._clock = clock
         self._on_end = on_end
+        self._close_on_stream_limit = close_on_stream_limit
         self._sessions: dict[str, Session] = {}
         self.last_busy = clock()
         self.closed = False  # for good
@@ -191,10 +194,12 @@ class SessionTable:
         session.stream_id, session.prompt = stream_id, prompt
         session.stream_since = self._clock()
 
-    def stream_over(self, session: Session) -> None:
-        """No stream runs any more."""
+    def stream_over(self, session: Session, reason: str = "") -> None:
+        """No stream runs any more; `reason` ended it."""
         session.stream_id = session.stream_since = session.prompt = None
         session.idle_since = self._clock()
+        if reason == STREAM_LIMIT and self._close_on_stream_limit:
+            self.end(session.id, STREAM_DURATION)
 
     def end(self, session_id: str, ending: Ending) -> bool:
         """Take the session out, which frees its streamer; return whether it was there."""

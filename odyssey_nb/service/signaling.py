@@ -110,7 +110,7 @@ class Conversation:
                         self.session.prompt = message.prompt
                     case "stream_over":
                         self._stream_over.set()
-                        self._table.stream_over(self.session)
+                        self._table.stream_over(self.session, message.reason)
                         self._totals.ended[message.reason] += 1
                         self._totals.pictures += message.pictures_total
                         self._totals.encodes += message.encodes_total

@@ -19,6 +19,7 @@ from tests.service.running import OTHER_KEY, running, streamers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from tests.conftest import Service
 
@@ -228,6 +229,19 @@ async def test_stream_limit(brief: Service) -> None:
         assert mine["state"] == "connected"
         assert "stream_id" not in mine
     await freed(brief)
+
+
+async def test_stream_limit_that_closes(tmp_path: Path) -> None:
+    """Where that is wanted, the connection goes with the stream that reaches its limit."""
+    options = ("--limit", "stream_seconds=1", "--close-on-stream-limit")
+    with running(tmp_path, *options) as service:
+        async with RawClient.connected(service.url, API_KEY) as client:
+            await client.start("for a second")
+            assert await client.told() == {"type": "error", "reason": "session_timeout"}
+            assert await client.closed() == 4010
+            assert (await client.hear())["reason"] == "session_timeout"
+            assert await client.hear() == {"type": "stream_ended"}
+        await freed(service)
 
 
 async def test_connection_limit(passing: Service) -> None:
