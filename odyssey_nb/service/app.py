@@ -60,6 +60,7 @@ WEBSOCKET_BYTES = 64 * 1024 * 1024  # protocol section 5.3: a 25 MiB image as ba
 SWEEP_SECONDS = 10.0
 INSPECTION_SECONDS = 5.0  # also how much of a stream's time a killed service may lose count of
 CLOSING_SECONDS = 3.0  # what sessions get to end when the service stops
+LAST_SECONDS = 0.3  # and what they left to do then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +149,10 @@ def create_app(
             )
 
             async def say_goodbye() -> None:
+                seconds = LAST_SECONDS if table.closed else CLOSING_SECONDS
                 table.close(SHUTDOWN)
-                await crew.settle(CLOSING_SECONDS)
+                pool.retire()
+                await crew.settle(seconds)
 
             app.state.say_goodbye = say_goodbye
             every = min(SWEEP_SECONDS, options.limits.shortest_clock / 4)

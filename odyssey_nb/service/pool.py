@@ -163,6 +163,7 @@ class StreamerPool:
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
         self._warm: asyncio.Task[Streamer] = crew.start(Streamer.start())
+        self._retired = False
 
     @classmethod
     @asynccontextmanager
@@ -173,16 +174,22 @@ class StreamerPool:
         try:
             yield pool
         finally:
-            warm = pool._warm
-            if not warm.done():
-                warm.cancel()
-            elif warm.exception() is None:
-                crew.start(warm.result().close())
+            pool.retire()
             await crew.settle(GOODBYE_SECONDS + 1)
+
+    def retire(self) -> None:
+        """Begin to end the warm streamer; there will be no other."""
+        if self._retired:
+            return
+        self._retired = True
+        if not self._warm.done():
+            self._warm.cancel()
+        elif not self._warm.cancelled() and self._warm.exception() is None:
+            self._crew.start(self._warm.result().close())
 
     def is_warm(self) -> bool:
         """Whether a streamer is warm now; one that has died meanwhile is replaced."""
-        if not self._warm.done():
+        if self._retired or not self._warm.done():
             return False
         if self._warm.cancelled() or self._warm.exception() or not self._warm.result().alive:
             self._warm = self._crew.start(Streamer.start())

@@ -166,6 +166,23 @@ async def test_sigterm(tmp_path: Path) -> None:
     assert not re.search("WARNING|ERROR|Traceback", (tmp_path / "said").read_text())
 
 
+async def test_sigterm_while_streamers_hang(tmp_path: Path) -> None:
+    """The client hears why all the same, and no process outlives five seconds."""
+    with running(tmp_path) as service:
+        async with RawClient.connected(service.url, API_KEY) as client:
+            await client.start("until it hangs")
+            processes = streamers(service.pid)
+            for each in processes:
+                each.suspend()
+            began = time.monotonic()
+            service.process.send_signal(signal.SIGTERM)
+            assert await client.told() == {"type": "error", "reason": "streamer_disconnected"}
+            assert await client.closed() == 4503
+            assert await asyncio.to_thread(service.process.wait, 10) == 0
+            assert time.monotonic() - began < 5
+            assert not any(each.is_running() for each in processes)
+
+
 async def test_nothing_secret_is_logged(tmp_path: Path) -> None:
     """At its most talkative, the service writes down no key, token, signature or prompt."""
     prompt = "a prompt that nobody else may read"
