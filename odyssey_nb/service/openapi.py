@@ -38,7 +38,7 @@ def described(
     gives: type | str | None = None,
     *,
     status: int = 200,
-    takes: type | None = None,
+    takes: type | str | None = None,
     refuses: Iterable[int] = (),
     secured: bool = True,
     also: dict[int, type] | None = None,
@@ -48,21 +48,26 @@ def described(
     Args:
         gives: The body of a good answer, or its media type if it is no JSON.
         status: The status of a good answer.
-        takes: The body of a request.
+        takes: The body of a request, or its media type if it is no JSON.
         refuses: Statuses of refusals, of those that have a form of their own.
         secured: Whether the request needs an access token; one without is refused with 401.
         also: Further answers, by status.
     """
     responses = {status: _answer("Done.", gives)}
     # 429: whoever shows a token is counted, wherever they ask.
-    refusals = {*refuses, 429, *({401} if secured else ()), *({422} if takes else ())}
+    refusals = {
+        *refuses,
+        429,
+        *({401} if secured else ()),
+        *({422} if isinstance(takes, type) else ()),
+    }
     for each in sorted(refusals):
         responses[each] = _answer(*_REFUSALS[each])
     for each, kind in (also or {}).items():
         responses[each] = _answer("Not as hoped.", kind)
     extra: dict[str, Any] = {"security": [{BEARER: []}] if secured else []}
     if takes is not None:
-        extra["requestBody"] = {"required": _needs_fields(takes), **_content(takes)}
+        extra["requestBody"] = {"required": _is_needed(takes), **_content(takes)}
     return {"status_code": status, "responses": responses, "openapi_extra": extra}
 
 
@@ -105,9 +110,10 @@ def _content(kind: type | str | None) -> dict[str, Any]:
     return {"content": {JSON: {"schema": {"$ref": REFERENCE.format(name=kind.__name__)}}}}
 
 
-def _needs_fields(kind: type) -> bool:
+def _is_needed(kind: type | str) -> bool:
+    """Whether a request without a body lacks something."""
     missing = dataclasses.MISSING
-    return any(
+    return isinstance(kind, str) or any(
         each.default is missing and each.default_factory is missing
         for each in dataclasses.fields(kind)
     )

@@ -11,6 +11,7 @@ from odyssey_nb.service.broadcasts import NotAdmittedError
 from odyssey_nb.service.desk import desk_of
 from odyssey_nb.service.openapi import described
 from odyssey_nb.service.playlist import INIT, PLAYLIST
+from odyssey_nb.wire.control import Refusal
 from odyssey_nb.wire.streamer import NotAdmitted
 
 SDP, LIST = "application/sdp", "application/vnd.apple.mpegurl"
@@ -27,8 +28,17 @@ REFUSALS = {
 router = APIRouter(prefix="/live")
 
 
-# Not described: an offer is no body that could be made up from a schema.
-@router.post("/{stream_id}/whep", include_in_schema=False)
+@router.post(
+    "/{stream_id}/whep",
+    **described(
+        SDP,
+        status=201,
+        takes=SDP,
+        refuses=[401, 404, 503],
+        secured=False,
+        also=dict.fromkeys((400, 413, 415, 504), Refusal),
+    ),
+)
 async def join(request: Request, stream_id: str, token: str = "") -> Response:
     """Take a spectator's offer; its answer is complete, there is nothing to trickle or patch."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
