@@ -134,9 +134,12 @@ def test_every_metric_is_documented(shared: Service) -> None:
     """What is scraped stands in the table that explains it, and the other way round."""
     assert metrics.__doc__ is not None
     explained = set(re.findall(r"``(odyssey_\w+)", metrics.__doc__))
-    names = {name.partition("{")[0] for name in scrape(shared) if name.startswith("odyssey_")}
-    plain = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in names}
-    assert plain == explained
+    with urlopen(shared.url + "/metrics", timeout=5) as response:
+        families = list(text_string_to_metric_families(response.read().decode()))
+    names = {each.name + "_total" * (each.type == "counter") for each in families}
+    ours = {name for name in names if name.startswith("odyssey_")}
+    # When a labelled histogram began to count is a family of the library's own.
+    assert ours - {"odyssey_request_seconds_created"} == explained
 
 
 async def test_sigterm(tmp_path: Path) -> None:
