@@ -11,6 +11,7 @@ import pytest
 
 import odyssey_nb as ody
 from odyssey_nb import errors
+from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.simulations import Simulation
 from tests.conftest import Service, wait_until
 from tests.kernel.conftest import Kernel
@@ -28,7 +29,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def target(shared: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells go to that service."""
+    """Cells go to that service, whichever the tests before have connected to."""
+    monkeypatch.setattr(runtime(), "manager", None)
     monkeypatch.setenv("ODYSSEY_API_URL", shared.url)
     monkeypatch.setenv("ODYSSEY_API_KEY", shared.api_key)
 
