@@ -8,6 +8,7 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -50,7 +51,8 @@ def talking(target: Target) -> Iterator[Talk]:
         runner = asyncio.Runner()
 
         def run(work: Coroutine[Any, Any, T]) -> T:
-            return pool.submit(runner.run, work).result()
+            # Kernels find out by a context variable into which cell a progress bar belongs.
+            return pool.submit(runner.run, work, context=copy_context()).result()
 
         async def do(work: Callable[[Control], Awaitable[T]], control: Control) -> T:
             return await work(control)
