@@ -9,12 +9,14 @@ from odyssey_nb.service.routes import (
     sessions,
     simulations,
     usage,
+    watch,
 )
 
 ROUTERS = (
     access.router,
     sessions.router,
     broadcast.router,
+    watch.router,
     recordings.router,
     simulations.router,
     usage.router,
