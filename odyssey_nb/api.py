@@ -8,6 +8,7 @@ from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError
 from odyssey_nb.kernel.manager import get_manager
 
 if TYPE_CHECKING:
+    from odyssey_nb.config import Target
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.manager import SessionList
     from odyssey_nb.kernel.recordings import RecordingList
@@ -121,6 +122,16 @@ def sessions() -> SessionList:
     return get_manager().sessions()
 
 
+def _target(local: bool | None, url: str | None, api_key: str | None) -> Target:  # noqa: FBT001
+    """Return whom to ask: who is named, else where the default connection goes or went."""
+    return get_manager().target_of("default", local=local, url=url, api_key=api_key)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= 100:
+        raise ValueError(f"limit is 1 to 100, not {limit}")
+
+
 def recordings(
     limit: int = 20,
     *,
@@ -146,9 +157,8 @@ def recordings(
     """
     from odyssey_nb.kernel.recordings import Recording, RecordingList, ask
 
-    if not 1 <= limit <= 100:
-        raise ValueError(f"limit is 1 to 100, not {limit}")
-    target = get_manager().target_of("default", local=local, url=url, api_key=api_key)
+    _check_limit(limit)
+    target = _target(local, url, api_key)
     page = ask(target, lambda control: control.recordings(limit=limit))
     return RecordingList([Recording(target, each) for each in page.recordings], page.total, target)
 
@@ -185,15 +195,14 @@ def simulate(
         SimulationCancelledError: It was cancelled elsewhere.
         AnswerTimeoutError: It is not over after `timeout`; it goes on.
     """
-    from odyssey_nb.kernel.connection import ORIENTATIONS
+    from odyssey_nb.kernel.connection import is_portrait
     from odyssey_nb.kernel.simulations import submit
     from odyssey_nb.wire.script import gather
 
-    if orientation not in ORIENTATIONS:
-        raise ValueError(f"orientation is one of {ORIENTATIONS}, not {orientation!r}")
+    portrait = is_portrait(orientation)
     scripts = gather(script)
-    target = get_manager().target_of("default", local=local, url=url, api_key=api_key)
-    simulation = submit(target, scripts, portrait=orientation == "portrait")
+    target = _target(local, url, api_key)
+    simulation = submit(target, scripts, portrait=portrait)
     return simulation.wait(timeout) if wait else simulation
 
 
@@ -220,9 +229,8 @@ def simulations(
     """
     from odyssey_nb.kernel.simulations import page
 
-    if not 1 <= limit <= 100:
-        raise ValueError(f"limit is 1 to 100, not {limit}")
-    return page(get_manager().target_of("default", local=local, url=url, api_key=api_key), limit)
+    _check_limit(limit)
+    return page(_target(local, url, api_key), limit)
 
 
 def usage(
@@ -244,7 +252,7 @@ def usage(
     """
     from odyssey_nb.kernel.usage import fetch
 
-    return fetch(get_manager().target_of("default", local=local, url=url, api_key=api_key))
+    return fetch(_target(local, url, api_key))
 
 
 def sliders(template: str, *, on: str = "default", **values: Any) -> Sliders:

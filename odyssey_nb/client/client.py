@@ -18,7 +18,6 @@ from odyssey_nb.client.stream import Exchange, stream_error
 from odyssey_nb.concurrency import background
 from odyssey_nb.config import local_key, resolve_target
 from odyssey_nb.discovery import published_service
-from odyssey_nb.media.image import pack
 from odyssey_nb.media.ring import Sequence
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.link import SessionGranted, StatusChanged, StreamChanged
@@ -261,6 +260,10 @@ class AsyncClient:
         if image is not None:
             if not self.takes_images:
                 raise errors.ImageError(errors.NO_IMAGES)
+            from odyssey_nb.media.image import (
+                pack,  # here: without images, a sidecar needs no Pillow
+            )
+
             url = await asyncio.to_thread(pack, image, portrait=portrait)
         self._check()
         if self.stream_state != StreamState.NONE:

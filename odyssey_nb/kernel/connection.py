@@ -33,6 +33,17 @@ CREDIT = 40  # pictures that may be on their way to us
 GRANT = 10  # taken pictures after which new credit is sent
 
 
+def is_portrait(orientation: str) -> bool:
+    """Return whether it is the upright one.
+
+    Raises:
+        ValueError: It is none of `ORIENTATIONS`.
+    """
+    if orientation not in ORIENTATIONS:
+        raise ValueError(f"orientation is one of {ORIENTATIONS}, not {orientation!r}")
+    return orientation == "portrait"
+
+
 class Connection:
     """A reserved streamer. Streams run one after another on it; `disconnect` frees it.
 
@@ -127,8 +138,6 @@ class Connection:
         timeout: float = START_SECONDS,
     ) -> Beginning:
         """Return the steps of `start`, for whoever takes them one by one; nothing is done yet."""
-        if orientation not in ORIENTATIONS:
-            raise ValueError(f"orientation is one of {ORIENTATIONS}, not {orientation!r}")
         return Beginning(self, prompt, orientation, image, timeout)
 
     def disconnect(self) -> None:
@@ -305,6 +314,7 @@ class Beginning:
         timeout: float,
     ) -> None:
         self._connection = connection
+        self._portrait = is_portrait(orientation)
         self._prompt, self._orientation, self._timeout = prompt, orientation, timeout
         self._image, self._url = image, ""
         self._waiter: Waiter[wire.Answer] | None = None
@@ -316,7 +326,7 @@ class Beginning:
                 raise ImageError(NO_IMAGES)
             from odyssey_nb.media.image import pack
 
-            self._url = pack(self._image, portrait=self._orientation == "portrait")
+            self._url = pack(self._image, portrait=self._portrait)
         running = self._connection.stream
         if running is not None and self._prompt.strip():
             running.end()
@@ -324,7 +334,7 @@ class Beginning:
 
     def ask(self) -> None:
         """Ask for the stream; does not wait."""
-        connection, portrait = self._connection, self._orientation == "portrait"
+        connection = self._connection
         if connection.is_open:
             connection.problem = ""
             connection.orientation = self._orientation
@@ -332,7 +342,7 @@ class Beginning:
             wire.Start,
             timeout=self._timeout,
             prompt=self._prompt,
-            portrait=portrait,
+            portrait=self._portrait,
             image=self._url,
         )
 

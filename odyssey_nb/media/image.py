@@ -13,14 +13,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from odyssey_nb.errors import ImageError
-from odyssey_nb.wire.stream import LANDSCAPE, PORTRAIT
+from odyssey_nb.wire.stream import LANDSCAPE, LARGEST_IMAGE, PORTRAIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Source = str | Path | bytes | Image.Image | NDArray[Any]
 
-LARGEST: Final = 25 * 1024 * 1024  # bytes of an encoded image (protocol section 6)
 MOST_PIXELS: Final = 64_000_000  # a few megabytes can claim any size; decoding this takes 0.3 GB
 # What the protocol documents; Pillow reads more, some of it by running other programs.
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
@@ -47,9 +46,9 @@ def read(data: bytes, width: int, height: int) -> Image.Image:
     Raises:
         ImageError: It is too large, has too many pixels, is cut off or is no image.
     """
-    if len(data) > LARGEST:
+    if len(data) > LARGEST_IMAGE:
         raise ImageError(
-            f"the image has {len(data) / 2**20:.1f} MiB, more than {LARGEST // 2**20}",
+            f"the image has {len(data) / 2**20:.1f} MiB, more than {LARGEST_IMAGE // 2**20}",
             hint="Send it smaller; it is shown in the size of the stream anyway.",
         )
     return fit(_decoded(data, max(width, height)), width, height)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import av
 
 from odyssey_nb.media.h264 import CLOCK_RATE
+from odyssey_nb.wire.stream import PICTURES_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from av.container import OutputContainer
     from av.video.stream import VideoStream
-
-RATE = 20  # pictures per second, where there is only one to tell by
 
 # Whole at the end, with the index in front, so that players can begin before they have it all.
 WHOLE = {"movflags": "+faststart"}
@@ -32,7 +31,7 @@ class VideoWriter:
     def __init__(self, file: OutputContainer, stream: VideoStream) -> None:
         self._file, self._stream = file, stream
         self._waiting: tuple[bytes, int, bool] | None = None  # until its duration is known
-        self._duration = CLOCK_RATE // RATE
+        self._duration = CLOCK_RATE // PICTURES_PER_SECOND  # where there is only one to tell by
         self.pictures = 0
 
     @classmethod

@@ -45,13 +45,13 @@ class Gate:
         self._accounts = accounts
         self._ledger = ledger
 
-    async def admit(self, account_id: str) -> Account:
-        """Return the account, if it may ask for anything that costs hours.
+    async def admit(self, account: Account) -> None:
+        """Return if the account may ask for anything that costs hours.
 
         Raises:
             RefusedError: It is suspended, or its month is used up.
         """
-        return (await asyncio.to_thread(self._admit, account_id))[0]
+        await asyncio.to_thread(self._seconds_left, account, least=LEAST_SECONDS)
 
     async def decide(self, session: Session, table: SessionTable, ask: AskStart) -> StartDecision:
         """Return whether a stream may start in `session`, and for how long it may run."""

@@ -11,13 +11,14 @@ import numpy as np
 
 from odyssey_nb.errors import ImageError
 from odyssey_nb.media import image as media
+from odyssey_nb.wire.stream import LARGEST_IMAGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # The label is not believed: clients guess it, and some send none.
 _HEAD: Final = re.compile(r"data:[^,]{0,200}?;base64,", re.IGNORECASE)
-_LONGEST: Final = 4 * -(-media.LARGEST // 3)  # characters of the largest image in base64
+_LONGEST: Final = 4 * -(-LARGEST_IMAGE // 3)  # characters of the largest image in base64
 
 
 def unpack(url: str) -> bytes:
@@ -30,7 +31,7 @@ def unpack(url: str) -> bytes:
     if head is None:
         raise ImageError("the image is no base64 data URL", hint="Send data:image/…;base64,….")
     if len(url) - head.end() > _LONGEST:
-        raise ImageError(f"the image has more than {media.LARGEST // 2**20} MiB")
+        raise ImageError(f"the image has more than {LARGEST_IMAGE // 2**20} MiB")
     try:
         data = base64.b64decode(url[head.end() :], validate=True)
     except (binascii.Error, ValueError) as error:

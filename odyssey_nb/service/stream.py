@@ -124,7 +124,7 @@ class KeyframeClock:
 
 
 class Stream:
-    """One run of a world. `first` makes the first picture; `play` goes on until it is cancelled."""
+    """One run of a world. `begin` makes the first picture; `play` goes on until it is cancelled."""
 
     def __init__(
         self,
@@ -282,9 +282,8 @@ class StreamEngine:
     def take(self, command: wire.FromClient | EndStream) -> None:
         """Queue a command; with `MOST_WAITING` of them, further prompts are refused.
 
-        So is a second image while one waits, for they are large. An end always
-        finds room: a client that asks for it waits until it comes. What a client sends beyond all
-        reason goes unheard.
+        So is a second image while one waits, for they are large. An end always finds room: a client
+        that asks for it waits until it comes. What a client sends beyond all reason goes unheard.
         """
         waiting = self._inbox.qsize()
         if _has_image(command):

@@ -14,11 +14,11 @@ from typing import Annotated
 import msgspec
 
 from odyssey_nb.errors import ScriptError
+from odyssey_nb.wire.stream import LARGEST_IMAGE, PICTURES_PER_SECOND
 
-PICTURE_MILLISECONDS = 50  # twenty pictures per second (protocol section 8)
+PICTURE_MILLISECONDS = 1000 // PICTURES_PER_SECOND
 MOST_SCRIPTS = 20  # in one batch
 MOST_ENTRIES = 1000  # in one script
-LARGEST_IMAGE = 25 * 1024 * 1024  # bytes (protocol section 6)
 IMAGE_KINDS = ("jpeg", "jpg", "png", "webp", "gif", "bmp", "heic", "heif", "avif")
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=0)]

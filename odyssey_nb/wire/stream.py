@@ -12,6 +12,8 @@ STREAMER_TO_CLIENT = "streamerToClient"
 
 LANDSCAPE = (1280, 704)  # width, height in pixels (protocol section 6)
 PORTRAIT = (704, 1280)
+PICTURES_PER_SECOND = 20  # one per 50 ms: model overview page (protocol section 8)
+LARGEST_IMAGE = 25 * 1024 * 1024  # bytes of an encoded image (protocol section 6)
 
 LONGEST_MARK = 200  # characters
 

@@ -14,8 +14,8 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from odyssey_nb.errors import ImageError
-from odyssey_nb.media.image import LARGEST, MOST_PIXELS, fit, pack, read, readable
-from odyssey_nb.wire.stream import LANDSCAPE, PORTRAIT
+from odyssey_nb.media.image import MOST_PIXELS, fit, pack, read, readable
+from odyssey_nb.wire.stream import LANDSCAPE, LARGEST_IMAGE, PORTRAIT
 
 SIZE = (64, 36)  # width, height that images are fitted to
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
@@ -153,10 +153,10 @@ def test_other_content_is_refused(data: bytes) -> None:
 def test_the_largest_file() -> None:
     """25 MiB are taken, one byte more is not."""
     data = saved(halves(), "BMP")
-    image = read(data + bytes(LARGEST - len(data)), *SIZE)
+    image = read(data + bytes(LARGEST_IMAGE - len(data)), *SIZE)
     assert is_near(image.getpixel((8, 18)), RED)
     with pytest.raises(ImageError, match="more than 25"):
-        read(data + bytes(LARGEST - len(data) + 1), *SIZE)
+        read(data + bytes(LARGEST_IMAGE - len(data) + 1), *SIZE)
 
 
 def unpacked(url: str) -> Image.Image:
@@ -200,7 +200,7 @@ def test_photos_travel_small_and_upright(tmp_path: Path) -> None:
     exif[ORIENTATION] = 6  # its left side belongs to the top
     data = saved(halves((6_000, 4_000)), "JPEG", exif=exif)
     path = tmp_path / "photo.jpg"
-    path.write_bytes(data + bytes(LARGEST))  # too large to be sent, but it is not
+    path.write_bytes(data + bytes(LARGEST_IMAGE))  # too large to be sent, but it is not
     for source in (path, Image.open(io.BytesIO(data))):
         url = pack(source, portrait=True)
         assert len(url) < 200_000

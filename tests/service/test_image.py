@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from odyssey_nb.errors import ImageError
-from odyssey_nb.media.image import LARGEST
 from odyssey_nb.service.image import unpack
+from odyssey_nb.wire.stream import LARGEST_IMAGE
 from tests.conftest import API_KEY
 from tests.service.raw_client import RawClient
 from tests.service.running import streamers
@@ -95,7 +95,7 @@ async def test_first_pictures_show_the_image(client: RawClient, portrait: bool) 
         ("data:image/png;base64,", "empty"),
         (url(b"this is text", "image/png"), "no image that can be read here (JPEG, PNG"),
         (url(file("JPEG")[:900]), "damaged or cut off"),
-        (url(file("BMP", padding=LARGEST)), "more than 25 MiB"),
+        (url(file("BMP", padding=LARGEST_IMAGE)), "more than 25 MiB"),
     ],
     ids=["no URL", "no base64", "empty", "text", "cut off", "too large"],
 )
@@ -111,7 +111,7 @@ async def test_refusals(client: RawClient, image: str, words: str) -> None:
 async def test_the_largest_images(shared: Service, client: RawClient) -> None:
     """25 MiB come through in time; several that come together do not pile up in memory."""
     data = file("BMP")
-    largest = url(data + bytes(LARGEST - len(data)))
+    largest = url(data + bytes(LARGEST_IMAGE - len(data)))
     async with asyncio.timeout(LARGE_SECONDS):
         assert (await start(client, largest))["type"] == "stream_started"
         assert await shows_halves(client, (1280, 704))

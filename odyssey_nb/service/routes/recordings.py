@@ -51,11 +51,7 @@ async def recording(request: Request, stream_id: str) -> Response:
     row = await desk.recordings.find(stream_id, account)
     if row is None:
         raise HTTPException(404, "Recording not found")
-    seconds = desk.limits.recording_url_seconds
-    video, preview, thumbnail, events = (
-        origin_of(request) + desk.recordings.storage.signed(stream_id, name, seconds=seconds)
-        for name in FILES
-    )
+    video, preview, thumbnail, events = links_of(request, stream_id)
     return answer(
         Recording(
             stream_id=row.id,
@@ -90,3 +86,10 @@ async def media(
     if file is None:
         raise HTTPException(403, "This link is not valid, or has expired")
     return FileResponse(file, media_type=MEDIA_TYPES.get(file.suffix))
+
+
+def links_of(request: Request, stream_id: str) -> list[str]:
+    """Return for each of `FILES` where the recording's is, good for as long as the limit says."""
+    desk = desk_of(request)
+    signed, seconds = desk.recordings.storage.signed, desk.limits.recording_url_seconds
+    return [origin_of(request) + signed(stream_id, name, seconds=seconds) for name in FILES]

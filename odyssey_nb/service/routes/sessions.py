@@ -44,11 +44,12 @@ router = APIRouter()
 )
 async def request_session(request: Request) -> Response:
     """Reserve a streamer: 200, 429 over one of the account's limits, 503 when none is free."""
-    desk, account = desk_of(request), account_of(request)
+    desk, account = desk_of(request), caller_of(request).account
     await body_of(request, SessionRequest)
-    allowance = (await desk.gate.admit(account)).allowance
+    await desk.gate.admit(account)
+    allowance = account.allowance
     try:
-        session = desk.table.request(account, limit=allowance.concurrent_streams)
+        session = desk.table.request(account.id, limit=allowance.concurrent_streams)
     except TooManySessionsError as error:
         raise too_many_sessions(error.active, error.limit) from None
     except NoFreeStreamerError:

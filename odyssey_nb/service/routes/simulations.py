@@ -18,11 +18,11 @@ from odyssey_nb.service.desk import (
     check_page,
     desk_of,
     iso,
-    origin_of,
 )
 from odyssey_nb.service.openapi import described
 from odyssey_nb.service.recordings import FILES
 from odyssey_nb.service.routes.access import REGION
+from odyssey_nb.service.routes.recordings import links_of
 from odyssey_nb.service.script_source import fetch
 from odyssey_nb.wire.control import Refusal
 from odyssey_nb.wire.script import read_script, read_scripts
@@ -54,7 +54,8 @@ async def submit(request: Request) -> Response:
     """Let a simulation wait for its turn; what is wrong with a script is told by entry."""
     desk, caller = desk_of(request), caller_of(request)
     body = await body_of(request, SimulationRequest)
-    account = await desk.gate.admit(caller.account.id)
+    account = caller.account
+    await desk.gate.admit(account)
     if body.bypass_vlm_expansion and not account.may_bypass:
         raise HTTPException(403, "The account may not bypass the expansion of prompts")
     try:
@@ -170,14 +171,9 @@ def _info(row: SimulationRow, streams: list[SimulatedStream] | None = None) -> S
 
 
 def _stream(request: Request, index: int, row: StreamRow) -> SimulatedStream:
-    desk = desk_of(request)
-    seconds, there = desk.limits.recording_url_seconds, row.state == "ready"
-    video, preview, thumbnail, events = (
-        origin_of(request) + desk.recordings.storage.signed(row.id, name, seconds=seconds)
-        if there
-        else None
-        for name in FILES
-    )
+    deleted = [None] * len(FILES)
+    links = links_of(request, row.id) if row.state == "ready" else deleted
+    video, preview, thumbnail, events = links
     return SimulatedStream(
         stream_id=row.id,
         video_url=video,

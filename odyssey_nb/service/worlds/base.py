@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from odyssey_nb.errors import UnknownWorldError
+from odyssey_nb.wire.stream import PICTURES_PER_SECOND as PICTURES_PER_SECOND
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-PICTURES_PER_SECOND = 20  # one picture per 50 ms: model overview page (protocol section 8)
 
 
 @dataclass(frozen=True, slots=True)
