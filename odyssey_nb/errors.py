@@ -30,6 +30,7 @@ OdysseyNBError
 │   ├── SimulationFailedError    it failed
 │   └── SimulationCancelledError it was cancelled
 ├── ConnectionLostError          the connection ended while something waited on it
+│   └── EndedOutsideError        somebody else ended it on purpose
 ├── AnswerTimeoutError           no answer came in time
 └── LinkError                    kernel and sidecar lost or misunderstood each other
     └── ForkedProcessError       a forked child used its parent's connection
@@ -273,6 +274,13 @@ class ConnectionLostError(OdysseyNBError):
     code = "CONNECTION_LOST"
     retryable = True
     hint = "Connect again with ody.connect()."
+
+
+class EndedOutsideError(ConnectionLostError):
+    """Somebody else ended the session on purpose, so nobody should open it again unasked."""
+
+    code = "ENDED_OUTSIDE"
+    retryable = False
 
 
 class AnswerTimeoutError(OdysseyNBError):

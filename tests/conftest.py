@@ -64,7 +64,7 @@ class Service:
         )
         try:
             with urllib.request.urlopen(request, timeout=5) as response:
-                return json.loads(response.read())
+                return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as refusal:
             refusal.close()
             raise

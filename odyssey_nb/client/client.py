@@ -21,6 +21,7 @@ from odyssey_nb.discovery import published_service
 from odyssey_nb.media.ring import Sequence
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.link import SessionGranted, StatusChanged, StreamChanged
+from odyssey_nb.wire.signaling import ENDED_BY_OWNER, CloseCode
 from odyssey_nb.wire.status import Status, StreamState, advance, advance_stream
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class AsyncClient:
         *,
         on_event: Callable[[Event], None] = lambda _: None,
         on_picture: Callable[[Picture], None] = lambda _: None,
+        ended_by: Callable[[], str] = str,
     ) -> None:
         self.name = name
         self.status = Status.DISCONNECTED
@@ -89,6 +91,7 @@ class AsyncClient:
             asyncio.get_running_loop().create_future()
         )
         self._on_event, self._on_picture = on_event, on_picture
+        self._ended_by = ended_by
         self._sequence = Sequence(name, want_keyframe=self.want_keyframe)
         self._starts: Exchange[wire.StreamStarted] = Exchange("start")
         self._interacts: Exchange[str] = Exchange("interact")
@@ -110,6 +113,7 @@ class AsyncClient:
         queue_timeout: float = QUEUE_SECONDS,
         on_event: Callable[[Event], None] = lambda _: None,
         on_picture: Callable[[Picture], None] = lambda _: None,
+        ended_by: Callable[[], str] = str,
     ) -> AsyncIterator[AsyncClient]:
         """Connect, and disconnect on the way out, whatever happens in between.
 
@@ -121,6 +125,7 @@ class AsyncClient:
             queue_timeout: Longest wait for a free streamer within it, in seconds.
             on_event: Takes status, session and stream events.
             on_picture: Takes every encoded picture that can be decoded.
+            ended_by: Says who released the session from outside; empty if nobody did.
 
         Raises:
             AuthError: The key was refused.
@@ -129,7 +134,7 @@ class AsyncClient:
             ConnectError: Service, signaling or WebRTC did not come up.
         """
         url, api_key = _address(url, api_key)
-        client = cls(name, on_event=on_event, on_picture=on_picture)
+        client = cls(name, on_event=on_event, on_picture=on_picture, ended_by=ended_by)
         try:
             async with AsyncExitStack() as stack:
                 client._advance(Status.AUTHENTICATING)
@@ -416,14 +421,23 @@ class AsyncClient:
             while True:
                 message = await signaling.receive()
                 if message.type == "error":
-                    self._lose(errors.ConnectionLostError(f"the service says {message.reason}"))
+                    lost = f"the service says {message.reason}"
+                    self._lose(self._loss(lost, outside=message.reason == ENDED_BY_OWNER))
                     return
         except SocketLostError as error:
-            self._lose(errors.ConnectionLostError(f"signaling closed ({error.code})"))
+            lost = f"signaling closed ({error.code})"
+            self._lose(self._loss(lost, outside=error.code == CloseCode.REPLACED))
+
+    def _loss(self, lost: str, *, outside: bool) -> errors.ConnectionLostError:
+        """Return the error for a session that is `lost`; whoever ended it on purpose is named."""
+        who = self._ended_by()
+        if who or outside:
+            return errors.EndedOutsideError(f"ended from outside{who and f' by {who}'}")
+        return errors.ConnectionLostError(lost)
 
     async def _watch(self) -> None:
         await self._peer.lost.wait()
-        self._lose(errors.ConnectionLostError("the video connection broke"))
+        self._lose(self._loss("the video connection broke", outside=False))
 
     def _lose(self, error: errors.OdysseyNBError) -> None:
         if self.lost.done():

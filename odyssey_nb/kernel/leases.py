@@ -19,6 +19,7 @@ from pathlib import Path
 
 from odyssey_nb.config import jupyter_server_pid, notebook_name, runtime_dir
 from odyssey_nb.locking import try_lock
+from odyssey_nb.sidecar.lease import drop_lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ class Lease:
             fd, self._fd = self._fd, -1
         if fd >= 0:
             if os.getpid() == self.info.kernel_pid:
-                self.path.unlink(missing_ok=True)
+                drop_lease(self.path)
             os.close(fd)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from odyssey_nb.wire import signaling
 from odyssey_nb.wire.control import SessionInfo
 from odyssey_nb.wire.signaling import CloseCode
 
@@ -57,7 +58,9 @@ STREAMER_LOST = Ending("streamer_lost", "streamer_disconnected", CloseCode.STREA
 SHUTDOWN = Ending("service_shutdown", "streamer_disconnected", CloseCode.STREAMER_LOST)
 SUSPENDED = Ending("account_suspended", "account_suspended", CloseCode.QUOTA)
 KEYS_REVOKED = Ending("keys_revoked", "keys_revoked", CloseCode.BAD_TOKEN)
-ENDED_BY_OWNER = Ending("ended_by_owner", "ended_by_owner", CloseCode.UNKNOWN_SESSION)
+ENDED_BY_OWNER = Ending(
+    signaling.ENDED_BY_OWNER, signaling.ENDED_BY_OWNER, CloseCode.UNKNOWN_SESSION
+)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.errors import ConnectionLostError, NotConnectedError, OdysseyNBError
 from odyssey_nb.media.ring import Ring
+from odyssey_nb.sidecar.lease import drop_lease, read_note
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class HeldConnection:
                 timeout=request.timeout,
                 on_event=self._follow,
                 on_picture=self._take,
+                ended_by=self._ended_by,
             ) as client:
                 self._client = client
                 self._tell(wire.Answer(id=request.id, text=client.session_id))
@@ -114,7 +116,10 @@ class HeldConnection:
             self._client = None
             self._newer.set()
             if request.lease:
-                drop_lease(request.lease)
+                drop_lease(Path(request.lease))
+
+    def _ended_by(self) -> str:
+        return read_note(Path(self._request.lease)) if self._request.lease else ""
 
     async def _until_over(self, client: AsyncClient) -> None:
         leave = asyncio.ensure_future(self._leave.wait())
@@ -245,11 +250,6 @@ class HeldConnection:
         self._newer.set()
         if self._subscription is not None:
             self._subscription.offer(picture)
-
-
-def drop_lease(path: str) -> None:
-    """Remove the lease of a session that is gone; the kernel may have done so first."""
-    Path(path).unlink(missing_ok=True)
 
 
 def refusal(request: int, error: OdysseyNBError) -> wire.Answer:

@@ -72,6 +72,8 @@ class CloseCode(IntEnum):
     STREAMER_LOST = 4503
 
 
+ENDED_BY_OWNER = "ended_by_owner"  # a problem's reason: the account ended it, but not its client
+
 FromServer = Offer | IceCandidate | SignalingProblem
 FromClient = Answer | IceCandidate | KeepAlive | ClientDisconnecting | InteractiveStreamStart
 
