@@ -31,7 +31,7 @@ class Player(anywidget.AnyWidget):
     beside the traits, only while a view is on screen, and are never saved.
     """
 
-    _esm = module("_shared.js", "screen.js", "player.js")
+    _esm = module("_shared.js", "screen.js", "kernel.js", "words.js", "furniture.js", "player.js")
     _css = (STATIC / "player.css").read_text()
 
     status = t.Unicode("disconnected", help="The connection's status.").tag(sync=True)

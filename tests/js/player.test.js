@@ -3,13 +3,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { clock } from "../../odyssey_nb/widgets/static/_shared.js";
-import {
-  KernelClock,
-  Throttle,
-  meterOf,
-  pillOf,
-} from "../../odyssey_nb/widgets/static/player.js";
+import { Throttle, clock } from "../../odyssey_nb/widgets/static/_shared.js";
+import { KernelClock } from "../../odyssey_nb/widgets/static/kernel.js";
+import { meterOf, pillOf } from "../../odyssey_nb/widgets/static/words.js";
 
 const quiet = { status: "connected", streaming: false, starting: false, quiet: false, past: false };
 

@@ -89,6 +89,29 @@ export function every(period, task, signal) {
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }
 
+/** Lets something happen at most once per `period`, and not before `hold` is over. */
+export class Throttle {
+  #period;
+  #earliest = 0;
+
+  /** @param {number} period  milliseconds */
+  constructor(period) {
+    this.#period = period;
+  }
+
+  /** @param {number} until  milliseconds, on the clock that `allows` is asked with */
+  hold(until) {
+    this.#earliest = Math.max(this.#earliest, until);
+  }
+
+  /** @param {number} now  milliseconds */
+  allows(now) {
+    if (now < this.#earliest) return false;
+    this.#earliest = now + this.#period;
+    return true;
+  }
+}
+
 /**
  * A word that tells one view, or one command, from all others. `crypto.randomUUID` would do the
  * same but is missing on pages that are no secure context.

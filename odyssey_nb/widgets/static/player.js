@@ -4,8 +4,11 @@
 /** @import { RenderProps } from "@anywidget/types" */
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
-import { Commands, clock, element, every, keepKeys, listen, randomId, say } from "./_shared.js";
+import { Commands, Throttle, every, keepKeys, listen, randomId, say } from "./_shared.js";
+import { furnish } from "./furniture.js";
+import { KernelClock } from "./kernel.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
+import { UNDERWAY, meterOf, pillOf } from "./words.js";
 
 /**
  * @typedef {object} PlayerState  the synced traits of player.py
@@ -23,7 +26,6 @@ import { NO_DECODER, Rate, Screen } from "./screen.js";
  */
 
 /** @typedef {"start" | "interact" | "end" | "disconnect"} Verb */
-/** @typedef {"live" | "busy" | "idle" | "failed"} Tone  the colour of the dot */
 
 const ACKNOWLEDGE_EVERY = 250; // milliseconds, as all times here
 const QUIET_AFTER = 3000;
@@ -34,144 +36,7 @@ const DEADLINES = { start: 80_000, interact: 10_000, end: 10_000, disconnect: 10
 
 const QUIET = "no picture for 3 s; the kernel or the service may be gone";
 const KERNEL_GONE = "the kernel restarted or is gone; run the cell again to connect";
-const UNDERWAY = ["authenticating", "connecting"];
 const OPEN = ["authenticating", "connecting", "connected", "reconnecting"];
-
-const EXPAND_ICON = "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4";
-
-/**
- * What the pill over the picture says.
- *
- * @param {object} now
- * @param {string} now.status
- * @param {boolean} now.streaming
- * @param {boolean} now.starting
- * @param {boolean} now.quiet  nothing is heard from the kernel
- * @param {boolean} now.past  there was a stream before
- * @returns {[Tone, string]}
- */
-export function pillOf({ status, streaming, starting, quiet, past }) {
-  if (status === "failed") return ["failed", "failed"];
-  if (status === "reconnecting") return ["busy", "reconnecting…"];
-  if (UNDERWAY.includes(status)) return ["busy", "connecting…"];
-  if (status !== "connected") return ["idle", past ? "ended" : "not connected"];
-  if (streaming) return quiet ? ["busy", "no picture"] : ["live", "live"];
-  return starting ? ["busy", "starting…"] : ["idle", "connected, no stream"];
-}
-
-/**
- * Pictures per second and time left, `20 fps · 2:14 left`; what is unknown is left out.
- *
- * @param {number} fps
- * @param {number} ends  Unix time in seconds; 0 when unknown
- * @param {number} now  Unix time in seconds
- */
-export function meterOf(fps, ends, now) {
-  const parts = [];
-  if (fps > 0) parts.push(`${fps} fps`);
-  if (ends > 0) parts.push(`${clock(ends - now)} left`);
-  return parts.join(" · ");
-}
-
-/**
- * The kernel's clock seen from this page, which may run on another machine: the quickest message
- * so far tells by how much they differ, to within its own travel time.
- */
-export class KernelClock {
-  #ahead = Infinity; // this page's clock minus the kernel's, in milliseconds
-
-  /** @param {number} sent  by the kernel's clock @param {number} received  by ours */
-  hear(sent, received) {
-    if (sent > 0) this.#ahead = Math.min(this.#ahead, received - sent);
-  }
-
-  /** Unix time in seconds by the kernel's clock. @param {number} now  epoch milliseconds by ours */
-  seconds(now) {
-    return (now - (this.#ahead === Infinity ? 0 : this.#ahead)) / 1000;
-  }
-}
-
-/** Lets something happen at most once per `period`, and not before `hold` is over. */
-export class Throttle {
-  #period;
-  #earliest = 0;
-
-  /** @param {number} period  milliseconds */
-  constructor(period) {
-    this.#period = period;
-  }
-
-  /** @param {number} until  milliseconds, on the clock that `allows` is asked with */
-  hold(until) {
-    this.#earliest = Math.max(this.#earliest, until);
-  }
-
-  /** @param {number} now  milliseconds */
-  allows(now) {
-    if (now < this.#earliest) return false;
-    this.#earliest = now + this.#period;
-    return true;
-  }
-}
-
-/** Make the player's elements; nothing here knows the model. */
-function furnish() {
-  const canvas = element("canvas", { role: "img", width: "1280", height: "704" });
-  const dot = element("span", { class: "odyssey-dot", "aria-hidden": "true" });
-  const words = element("span");
-  const pill = element("div", { class: "odyssey-pill", role: "status" }, dot, words);
-  const meter = element("div", { class: "odyssey-meter" });
-  const stage = element("p", { class: "odyssey-stage", role: "status" });
-  const veil = element("div", { class: "odyssey-veil" }, stage);
-  const expand = element("button", {
-    class: "odyssey-expand",
-    type: "button",
-    "aria-label": "full screen",
-    title: "full screen",
-  });
-  expand.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${EXPAND_ICON}"/></svg>`;
-  const screen = element("div", { class: "odyssey-screen" }, canvas, veil, pill, meter, expand);
-
-  const sending = element("span", { class: "odyssey-sending" });
-  const prompt = element("span", { class: "odyssey-prompt" });
-  const source = element("span", { class: "odyssey-source" });
-  const under = element("div", { class: "odyssey-under" }, sending, prompt, source);
-  const caption = element("p", { class: "odyssey-caption" });
-
-  const input = element("input", {
-    type: "text",
-    placeholder: "describe what happens next",
-    "aria-label": "prompt",
-    autocomplete: "off",
-  });
-  const send = element("button", { type: "submit", class: "odyssey-send" });
-  const end = element("button", { type: "button", "aria-label": "end the stream" }, "End");
-  const disconnect = element(
-    "button",
-    { type: "button", "aria-label": "disconnect and free the streamer" },
-    "Disconnect",
-  );
-  const form = element("form", { class: "odyssey-controls" }, input, send, end, disconnect);
-
-  const error = element("span", { class: "odyssey-error" });
-  const hint = element("span", { class: "odyssey-hint" });
-  const aloud = { class: "odyssey-problem", "aria-live": "polite" };
-  const problem = element("p", aloud, error, " ", hint);
-
-  const root = element(
-    "div",
-    { class: "odyssey-player", role: "group", "data-lm-suppress-shortcuts": "true" },
-    screen,
-    under,
-    caption,
-    form,
-    problem,
-  );
-  return {
-    root, screen, canvas, pill, words, meter, veil, stage, expand, under, sending, prompt, source,
-    caption, form, input, send, end, disconnect, problem, error, hint,
-  };
-}
 
 /** @param {RenderProps<PlayerState>} props */
 function render({ model, el }) {

@@ -1,0 +1,65 @@
+// @ts-check
+// The player's elements.
+
+import { element } from "./_shared.js";
+
+const EXPAND_ICON = "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4";
+
+/** Make the player's elements; nothing here knows the model. */
+export function furnish() {
+  const canvas = element("canvas", { role: "img", width: "1280", height: "704" });
+  const dot = element("span", { class: "odyssey-dot", "aria-hidden": "true" });
+  const words = element("span");
+  const pill = element("div", { class: "odyssey-pill", role: "status" }, dot, words);
+  const meter = element("div", { class: "odyssey-meter" });
+  const stage = element("p", { class: "odyssey-stage", role: "status" });
+  const veil = element("div", { class: "odyssey-veil" }, stage);
+  const expand = element("button", {
+    class: "odyssey-expand",
+    type: "button",
+    "aria-label": "full screen",
+    title: "full screen",
+  });
+  expand.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${EXPAND_ICON}"/></svg>`;
+  const screen = element("div", { class: "odyssey-screen" }, canvas, veil, pill, meter, expand);
+
+  const sending = element("span", { class: "odyssey-sending" });
+  const prompt = element("span", { class: "odyssey-prompt" });
+  const source = element("span", { class: "odyssey-source" });
+  const under = element("div", { class: "odyssey-under" }, sending, prompt, source);
+  const caption = element("p", { class: "odyssey-caption" });
+
+  const input = element("input", {
+    type: "text",
+    placeholder: "describe what happens next",
+    "aria-label": "prompt",
+    autocomplete: "off",
+  });
+  const send = element("button", { type: "submit", class: "odyssey-send" });
+  const end = element("button", { type: "button", "aria-label": "end the stream" }, "End");
+  const disconnect = element(
+    "button",
+    { type: "button", "aria-label": "disconnect and free the streamer" },
+    "Disconnect",
+  );
+  const form = element("form", { class: "odyssey-controls" }, input, send, end, disconnect);
+
+  const error = element("span", { class: "odyssey-error" });
+  const hint = element("span", { class: "odyssey-hint" });
+  const aloud = { class: "odyssey-problem", "aria-live": "polite" };
+  const problem = element("p", aloud, error, " ", hint);
+
+  const root = element(
+    "div",
+    { class: "odyssey-player", role: "group", "data-lm-suppress-shortcuts": "true" },
+    screen,
+    under,
+    caption,
+    form,
+    problem,
+  );
+  return {
+    root, screen, canvas, pill, words, meter, veil, stage, expand, under, sending, prompt, source,
+    caption, form, input, send, end, disconnect, problem, error, hint,
+  };
+}
