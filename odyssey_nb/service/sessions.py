@@ -75,7 +75,8 @@ class Session:
     heard: float = 0.0  # last sign of life
     socket_lost: float | None = None
     peer_lost: float | None = None
-    idle_since: float = 0.0
+    peer: tuple[str, int] | None = None  # address and port of the socket's far end
+    idle_since: float = 0.0  # last prompt or last stream's end
     stream_id: str | None = None
     stream_since: float | None = None
     stream_limit: float | None = None  # seconds that its newest stream may last
@@ -156,14 +157,16 @@ class SessionTable:
         if len(self) >= self._streamers:
             raise NoFreeStreamerError
         now = self._clock()
-        session = Session(secrets.token_urlsafe(16), account, created=now, heard=now)
+        # In digits and a to f, whose beginning is easily typed and never taken for an option.
+        session = Session(secrets.token_hex(16), account, created=now, heard=now, idle_since=now)
         self._sessions[session.id] = session
         self.last_busy = now
         return session
 
-    def opened(self, session: Session) -> bool:
-        """A socket was opened; return whether it is the session's first."""
+    def opened(self, session: Session, peer: tuple[str, int] | None = None) -> bool:
+        """A socket was opened, by `peer`; return whether it is the session's first."""
         now = self._clock()
+        session.peer = peer
         session.heard, session.socket_lost = now, None
         if session.opened is not None:
             return False
@@ -190,12 +193,16 @@ class SessionTable:
 
     def socket_lost(self, session: Session) -> None:
         """The socket is gone without a goodbye."""
-        session.socket_lost = self._clock()
+        session.socket_lost, session.peer = self._clock(), None
 
     def stream_began(self, session: Session, stream_id: str, prompt: str) -> None:
         """A stream runs."""
         session.stream_id, session.prompt = stream_id, prompt
-        session.stream_since = self._clock()
+        session.stream_since = session.idle_since = self._clock()
+
+    def steered(self, session: Session, prompt: str) -> None:
+        """Its stream took another prompt."""
+        session.prompt, session.idle_since = prompt, self._clock()
 
     def stream_over(self, session: Session, reason: str = "") -> None:
         """No stream runs any more; `reason` ended it."""
@@ -267,5 +274,8 @@ class SessionTable:
             stream_id=session.stream_id,
             stream_seconds=None if since is None else now - since,
             prompt=session.prompt,
+            idle_seconds=now - session.idle_since,
+            address=session.peer[0] if session.peer else None,
+            port=session.peer[1] if session.peer else None,
             clocks={reason: max(0.0, left) for reason, left in clocks.items()},
         )

@@ -107,7 +107,7 @@ class Conversation:
                         )
                         self._recording = message.stream_id, self._crew.start(entry)
                     case "stream_steered":
-                        self.session.prompt = message.prompt
+                        self._table.steered(self.session, message.prompt)
                     case "stream_over":
                         self._stream_over.set()
                         self._table.stream_over(self.session, message.reason)

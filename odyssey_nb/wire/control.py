@@ -143,8 +143,10 @@ class Invalid:
 class SessionInfo:
     """One live session, as ``GET /sessions`` lists it; seconds since it began.
 
-    `clocks` says how many seconds are left until it ends for which reason; ``session_timeout`` is
-    the end of its stream alone.
+    `idle_seconds` counts from the last prompt or the last stream's end. `address` and `port` are
+    the far end of its signaling socket, none while it has no socket: by them its owner finds the
+    process that holds it. `clocks` says how many seconds are left until it ends for which reason;
+    ``session_timeout`` is the end of its stream alone.
     """
 
     session_id: str
@@ -153,6 +155,9 @@ class SessionInfo:
     stream_id: str | None = None
     stream_seconds: float | None = None
     prompt: str | None = None
+    idle_seconds: float = 0
+    address: str | None = None
+    port: int | None = None
     clocks: dict[str, float] = field(default_factory=dict)
 
 

@@ -210,7 +210,10 @@ async def test_ending_a_session(api: Api, shared: Service) -> None:
     body = {"session_id": session_id}
     session_token = (await api.ask("POST", "/sessions/token", body, token=token)).body
     url = f"{api.url}/client/{session_id}?token={session_token['session_token']}"
+    assert "port" not in listed[0], "nobody holds it yet"
     async with api.http.ws_connect(url) as socket:
+        (listed,) = (await api.ask("GET", "/sessions", token=token)).body["sessions"]
+        assert (listed["address"], listed["port"]) == socket.get_extra_info("sockname")
         async with api.http.delete(
             f"{api.url}/sessions/{session_id}", headers={"Authorization": f"Bearer {token}"}
         ) as response:

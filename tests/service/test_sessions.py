@@ -272,15 +272,24 @@ def test_nothing_is_reclaimed_without_pressure(desk: Desk) -> None:
 
 
 def test_describe(desk: Desk) -> None:
-    """The owner sees state, ages, stream and prompt."""
+    """The owner sees state, ages, stream and prompt, and who holds it for how long unused."""
     session = streaming(desk)
     desk.now += 7
     info = desk.table.describe(session)
     assert (info.state, info.seconds, info.stream_seconds) == ("connected", 7, 7)
-    assert (info.stream_id, info.prompt) == ("stream", "prompt")
+    assert (info.stream_id, info.prompt, info.idle_seconds) == ("stream", "prompt", 7)
+    desk.table.steered(session, "fog")
+    desk.now += 2
+    info = desk.table.describe(session)
+    assert (info.prompt, info.idle_seconds) == ("fog", 2)
     desk.table.stream_over(session)
     info = desk.table.describe(session)
     assert (info.stream_id, info.stream_seconds, info.prompt) == (None, None, None)
+    desk.table.opened(session, ("127.0.0.1", 40123))
+    info = desk.table.describe(session)
+    assert (info.address, info.port, info.idle_seconds) == ("127.0.0.1", 40123, 0)
+    desk.table.socket_lost(session)
+    assert desk.table.describe(session).port is None
 
 
 def test_last_busy(desk: Desk) -> None:

@@ -105,7 +105,8 @@ async def signaling(socket: WebSocket, session_id: str, token: str = "") -> None
     if desk.table.get(session_id) is not session:
         await socket.close()
         return
-    desk.table.opened(session)
+    peer = socket.client
+    desk.table.opened(session, (peer.host, peer.port) if peer is not None else None)
     negotiate = Negotiate(
         session_id=session.id,
         world=desk.world,
