@@ -64,7 +64,7 @@ test-lowest: .venv-lowest/.ready ## run the tests on the lowest versions, withou
 .PHONY: faults
 faults: .venv-newest/.ready ## kill, stop and starve processes and see what is freed, and when
 	@.ci/setup chromium
-	@$(NEWEST)/pytest -m faults
+	@FAULTS_REPORT=tests/faults $(NEWEST)/pytest -m faults -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench
 bench: .venv-newest/.ready ## measure and print

@@ -18,13 +18,15 @@ from typing import Any
 import psutil
 import pytest
 
-pytest_plugins = ["tests.plugins.skips", "tests.plugins.chromium"]
+pytest_plugins = ["tests.plugins.skips", "tests.plugins.chromium", "tests.plugins.faults"]
 
 API_KEY = "ody_test_key_of_the_tests"
 
 
 # Files with few long tests. Begun last, each would leave the other workers without work.
-LONG = ("browser/", "test_cli.py", "test_notebooks.py", "kernel/", "sdk/", "test_readme.py")
+LONG = (
+    "browser/", "faults/", "test_cli.py", "test_notebooks.py", "kernel/", "sdk/", "test_readme.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,90 @@
+"""The report: one row per fault on the terminal, in REPORT.md, and every run in report.json."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.faults.fault import Outcome
+
+HERE = Path(__file__).parent
+HEAD = """# What {total} faults left behind
+
+Written by `make faults` ({machine}). Every fault is done for real, at a random instant, and is
+counted at a service with one streamer: *free* is when another client gets it and starts a stream.
+A leak is a streamer, process, thread, descriptor or lease that stays. Times are in seconds from the
+fault; the raw data is in `report.json`.
+
+**{leaks} leaks in {total} faults; {late} later than their bound.**
+"""
+
+
+def summary(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
+    """Return one row per fault."""
+    rows: dict[tuple[str, str], list[Outcome]] = {}
+    for each in outcomes:
+        rows.setdefault((each.group, each.fault), []).append(each)
+    return [_row(group, fault, runs) for (group, fault), runs in rows.items()]
+
+
+def _row(group: str, fault: str, runs: list[Outcome]) -> dict[str, object]:
+    times = [each.free for each in runs if each.free is not None]
+    return {
+        "group": group,
+        "fault": fault,
+        "runs": len(runs),
+        "leaks": sum(bool(each.left) for each in runs),
+        "late": sum(each.late for each in runs),
+        "median": statistics.median(times) if times else None,
+        "worst": max(times, default=None),
+        "bound": runs[0].bound,
+        "told": _last_line(runs[-1].told),
+    }
+
+
+def _last_line(told: str) -> str:
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    return lines[-1][:160].replace("|", "\\|") if lines else ""
+
+
+def lines(rows: list[dict[str, object]]) -> list[str]:
+    """Return the rows as the terminal shows them."""
+    found = [f"{'fault':<58} {'runs':>4} {'leaks':>5} {'late':>4} {'median':>7} {'worst':>7} bound"]
+    found += [
+        f"{row['fault']!s:<58.58} {row['runs']:>4} {row['leaks']:>5} {row['late']:>4} "
+        f"{_time(row['median']):>7} {_time(row['worst']):>7} {row['bound']:g}"
+        for row in rows
+    ]
+    return found
+
+
+def _time(value: object) -> str:
+    return "never" if value is None else f"{value:.2f}"
+
+
+def write(outcomes: list[Outcome], folder: Path = HERE, *, more: str = "") -> None:
+    """Write REPORT.md and report.json."""
+    rows = summary(outcomes)
+    text = HEAD.format(
+        total=len(outcomes),
+        leaks=sum(bool(each.left) for each in outcomes),
+        late=sum(each.late for each in outcomes),
+        machine=f"{platform.system()}, Python {platform.python_version()}",
+    )
+    group = ""
+    for row in rows:
+        if row["group"] != group:
+            group = str(row["group"])
+            text += f"\n## {group}\n\n| fault | runs | leaks | median | worst | bound | "
+            text += "what the user is told |\n|---|--:|--:|--:|--:|--:|---|\n"
+        told = f"`{row['told']}`" if row["told"] else ""
+        text += f"| {row['fault']} | {row['runs']} | {row['leaks']} | {_time(row['median'])} | "
+        text += f"{_time(row['worst'])} | {row['bound']:g} | {told} |\n"
+    (folder / "REPORT.md").write_text(text + more)
+    (folder / "report.json").write_text(
+        json.dumps([asdict(each) for each in outcomes], indent=1) + "\n"
+    )
