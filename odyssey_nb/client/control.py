@@ -95,9 +95,14 @@ class Control:
         return await self._ask("POST", "/sessions/request", SessionGrant, SessionRequest())
 
     async def session_token(self, session_id: str) -> str:
-        """Return a fresh token for the session's signaling socket."""
-        body = SessionTokenRequest(session_id=session_id)
-        return (await self._ask("POST", "/sessions/token", SessionToken, body)).session_token
+        """Return a fresh token for the session's signaling socket.
+
+        Raises:
+            NotFoundError: There is no such session any more.
+        """
+        body, missing = SessionTokenRequest(session_id=session_id), errors.NotFoundError
+        answer = await self._ask("POST", "/sessions/token", SessionToken, body, missing=missing)
+        return answer.session_token
 
     async def sessions(self) -> Sessions:
         """List the account's live sessions (our local service only)."""

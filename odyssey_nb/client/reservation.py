@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from odyssey_nb.client.signaling import Signaling
 from odyssey_nb.concurrency import insist
-from odyssey_nb.errors import NoStreamerError, OdysseyNBError
+from odyssey_nb.errors import ConnectError, NegotiationError, NoStreamerError, OdysseyNBError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,17 +83,31 @@ async def holding(control: Control, grant: SessionGrant) -> AsyncIterator[Hold]:
 
 
 async def release(control: Control, session_id: str, signaling_url: str) -> bool:
-    """Say goodbye for a session that nobody holds; return whether the service heard it.
+    """Free a session that nobody holds, as `free` does; return whether the service heard it."""
+    try:
+        await free(control, session_id, signaling_url)
+    except OdysseyNBError:
+        log.info("a session could not be released; its clocks will end it")
+        return False
+    return True
 
-    A fresh token opens its socket (the newest wins), and closing that is the goodbye. A session
-    that the service does not know any more counts as not heard; it holds nothing.
+
+async def free(control: Control, session_id: str, signaling_url: str) -> None:
+    """Say goodbye for a session, whoever holds it.
+
+    A fresh token opens its socket (the newest wins), and closing that is the goodbye.
+
+    Raises:
+        NotFoundError: The service does not know the session any more; it holds nothing.
+        ConnectError: The service does not answer, or refuses the socket.
+        AuthError: The key was refused.
     """
     try:
         async with asyncio.timeout(RELEASE_SECONDS):
             token = await control.session_token(session_id)
-            async with Signaling.open(control.http, signaling_url, session_id, token):
+            async with Signaling.open(control.http, signaling_url, session_id, token) as signaling:
                 pass
-    except (OdysseyNBError, TimeoutError):
-        log.info("a session could not be released; its clocks will end it")
-        return False
-    return True
+    except TimeoutError:
+        raise ConnectError(f"the service did not answer within {RELEASE_SECONDS:g} s") from None
+    if not signaling.left:
+        raise NegotiationError("the goodbye did not get through")

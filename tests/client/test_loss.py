@@ -10,7 +10,7 @@ import pytest
 from odyssey_nb import errors
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.client.control import Control
-from odyssey_nb.client.reservation import release
+from odyssey_nb.client.reservation import free, release
 from tests.conftest import API_KEY
 from tests.relay import Relay
 from tests.service.raw_client import until
@@ -39,6 +39,8 @@ async def test_a_session_that_is_released_from_outside_says_so(shared: Service, 
         await client.start("a forest")
         async with Control.open(shared.url, API_KEY) as control:
             assert await release(control, client.session_id, shared.url)
+            with pytest.raises(errors.NotFoundError):
+                await free(control, client.session_id, shared.url)
         async with asyncio.timeout(5):
             lost = await client.lost
     assert isinstance(lost, errors.EndedOutsideError)
