@@ -10,6 +10,7 @@ from odyssey_nb.kernel.manager import get_manager
 if TYPE_CHECKING:
     from odyssey_nb.config import Target
     from odyssey_nb.kernel.connection import Connection
+    from odyssey_nb.kernel.hidden import Given
     from odyssey_nb.kernel.manager import SessionList
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.simulations import Simulation, SimulationList
@@ -26,6 +27,7 @@ def connect(
     url: str | None = None,
     api_key: str | None = None,
     timeout: float = 45.0,
+    when_hidden: Given = ...,
 ) -> Connection:
     """Reserve a streamer, and return the connection to it. Safe to re-run: an open one is reused.
 
@@ -42,6 +44,11 @@ def connect(
         url: Base URL of the service; ``ODYSSEY_API_URL`` or the cloud if left out.
         api_key: Better kept in ``ODYSSEY_API_KEY`` than in a cell.
         timeout: Longest wait, in seconds.
+        when_hidden: Seconds for which no view of it need be visible until its stream ends, and
+            until it is disconnected; None for never, ``(None, 600)`` for only the second. Left out
+            it is ``ODYSSEY_NB_WHEN_HIDDEN`` ("120,300", "off"), else ``(120, 300)``. Counts once a
+            view has been shown; never while a cell runs, Python reads pictures, or a broadcast
+            streams. An open connection keeps what it has unless this is given.
 
     Raises:
         AuthError: The key was refused.
@@ -50,7 +57,9 @@ def connect(
         ConnectError: The service, signaling or WebRTC did not come up.
         SettingError: The arguments contradict each other.
     """
-    return get_manager().connect(name, local=local, url=url, api_key=api_key, timeout=timeout)
+    return get_manager().connect(
+        name, local=local, url=url, api_key=api_key, timeout=timeout, hidden=when_hidden
+    )
 
 
 def start(

@@ -103,6 +103,11 @@ def local_world() -> str | None:
     return os.environ.get("ODYSSEY_NB_WORLD")
 
 
+def when_hidden_setting() -> str | None:
+    """Return what becomes of streams that nobody sees, as text; see `connect`."""
+    return os.environ.get("ODYSSEY_NB_WHEN_HIDDEN") or None
+
+
 def jupyter_server_pid() -> int | None:
     """Return the process id of the Jupyter server that started this kernel, if it says so."""
     text = os.environ.get("JPY_PARENT_PID", "")

@@ -66,7 +66,8 @@ def _prompt(args: argparse.Namespace) -> str:
 
 
 def _connect(args: argparse.Namespace) -> object:
-    return api.connect(args.name, local=args.local or None, url=args.url)
+    hidden = ... if args.when_hidden is None else args.when_hidden
+    return api.connect(args.name, local=args.local or None, url=args.url, when_hidden=hidden)
 
 
 def _start(args: argparse.Namespace) -> object:
@@ -135,6 +136,11 @@ VERBS: dict[str, Verb] = {
                 _NAME,
                 _LOCAL,
                 _option("--url", help="The service's base URL."),
+                _option(
+                    "--when-hidden",
+                    help="Seconds unseen until the stream ends, and the connection; or off.",
+                    metavar="120,300",
+                ),
             ),
         ),
         Verb(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import NO_IMAGES, ImageError, NotConnectedError, StreamError
 from odyssey_nb.kernel.aio import ConnectionAio
+from odyssey_nb.kernel.hidden import HiddenClock, HiddenWatch
 from odyssey_nb.kernel.link import GRACE, Waiter
+from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.wire import link as wire
 from odyssey_nb.wire.status import Status
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_nb.config import Target
+    from odyssey_nb.kernel.hidden import WhenHidden
     from odyssey_nb.kernel.leases import Lease, LeaseInfo
     from odyssey_nb.kernel.link import SidecarLink
     from odyssey_nb.kernel.manager import ConnectionManager
@@ -57,6 +60,7 @@ class Connection:
         applied_prompt: The prompt that the world applied last.
         takes_images: Whether its streams may start from an image.
         problem: Why it failed or why its last stream ended early, in one line; else empty.
+        hidden: Ends what nobody sees.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Connection:
         name: str,
         target: str,
         access: Target,
+        when_hidden: WhenHidden,
     ) -> None:
         self.name = name
         self.target = target
@@ -84,6 +89,8 @@ class Connection:
         self.orientation = ORIENTATIONS[0]
         self.stream_ends = 0.0  # by the service's limit, in epoch seconds; 0: unknown
         self.aio = ConnectionAio(self)
+        self.hidden = HiddenWatch(self, HiddenClock(when_hidden, attended=self._is_attended))
+        self.released: float | None = None  # seconds that the kernel's goodbye took
         self._manager = manager
         self.link = link
         self.access = access  # for releasing from outside
@@ -161,6 +168,7 @@ class Connection:
         self.link.check_process()
         if not self.is_open:
             raise NotConnectedError(f"the connection {self.name!r} is {self.status}")
+        self.hidden.clock.touch()
 
         def make(number: int) -> wire.Request:
             request: wire.Request = kind(id=number, connection=self.name, timeout=timeout, **fields)
@@ -168,9 +176,28 @@ class Connection:
 
         return self.link.post(make)
 
+    def _is_attended(self) -> bool:
+        """Whether somebody is here though no view says so: a cell's author, or spectators."""
+        # How many watch a broadcast only the service knows, so it always counts as watched.
+        return bool(runtime().cells) or getattr(self.stream, "broadcast", None) is not None
+
     def say(self, text: str) -> None:
         """Tell the user what a call did to this connection."""
         self._manager.say(f"{self.name}: {text}")
+
+    def seen(self) -> float:
+        """A view of it is visible now; return for how many seconds nobody had attended."""
+        return self.hidden.seen()
+
+    def was_released(self, seconds: float) -> None:
+        """The goodbye to the service took so long; views that outlive this kernel tell it."""
+        self.released = seconds
+        self._changed()
+
+    def explain(self, problem: str) -> None:
+        """Tell why something ended that the user did not end."""
+        self.problem = problem
+        self._changed()
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after every change, on the link's thread; return what stops it."""
@@ -280,6 +307,7 @@ class Connection:
 
     def close_lease(self) -> None:
         """Drop the lease; the session is gone, or somebody else's to release."""
+        self.hidden.close()
         self._lease.drop()
 
     def _changed(self) -> None:

@@ -4,6 +4,9 @@
   control thread with a budget of 2.5 s before SIGTERM, of which we take 1 s.
 - ``atexit``: ``exit()`` in a cell, nbclient's timeout, plain scripts, the IPython terminal.
 
+- ``pre_run_cell`` and ``post_run_cell``: while a cell runs, somebody is at work. (``pre_execute``
+  and ``post_execute`` fire for every message of a widget as well.)
+
 No signal handlers: ipykernel owns SIGINT, and a handler for SIGTERM would only delay the end.
 """
 
@@ -13,8 +16,13 @@ import atexit
 import logging
 import os
 import sys
+import threading
+from typing import TYPE_CHECKING
 
 from odyssey_nb.kernel.runtime import runtime
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +36,11 @@ def install() -> None:
         return
     state.hooked = True
     atexit.register(goodbye, "exit")
-    _wrap_do_shutdown()
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        _wrap_do_shutdown(shell)
+        _follow_cells(shell)
 
 
 def goodbye(reason: str) -> None:
@@ -41,9 +53,24 @@ def goodbye(reason: str) -> None:
         log.exception("releasing at %s failed; the sidecar will do it", reason)
 
 
-def _wrap_do_shutdown() -> None:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+def _follow_cells(shell: InteractiveShell) -> None:
+    state = runtime()
+    if threading.current_thread() is threading.main_thread():
+        state.cells.add(threading.get_ident())  # the one that this is called from
+
+    def begin(_info: object) -> None:
+        state.cells.add(threading.get_ident())
+
+    def finish(_result: object) -> None:
+        state.cells.discard(threading.get_ident())
+        if state.manager is not None:
+            state.manager.attended()
+
+    shell.events.register("pre_run_cell", begin)
+    shell.events.register("post_run_cell", finish)
+
+
+def _wrap_do_shutdown(shell: InteractiveShell) -> None:
     kernel = getattr(shell, "kernel", None)
     inner = getattr(kernel, "do_shutdown", None)
     if kernel is None or inner is None:

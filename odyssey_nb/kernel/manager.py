@@ -19,6 +19,7 @@ from odyssey_nb.errors import (
 )
 from odyssey_nb.kernel import hooks, leases
 from odyssey_nb.kernel.connection import Connection
+from odyssey_nb.kernel.hidden import Given, WhenHidden, when_hidden
 from odyssey_nb.kernel.link import SidecarLink
 from odyssey_nb.kernel.local_service import address_of
 from odyssey_nb.kernel.runtime import runtime
@@ -72,6 +73,7 @@ class ConnectionManager:
     def __init__(self) -> None:
         self._connections: dict[str, Connection] = {}
         self._targets: dict[str, Target] = {}
+        self._policies: dict[str, WhenHidden] = {}
         self._turns: dict[str, threading.RLock] = {}
         self._book = threading.Lock()
         self._starting_sidecar = threading.Lock()
@@ -87,15 +89,17 @@ class ConnectionManager:
         url: str | None = None,
         api_key: str | None = None,
         timeout: float = CONNECT_SECONDS,
+        hidden: Given = ...,
     ) -> Connection:
         """Open the connection called `name` or return the open one: `odyssey_nb.connect`."""
+        policy = None if hidden is ... else when_hidden(hidden)
         target = resolve_target(local=local, url=url, api_key=api_key)
-        return self._connect(name, target, timeout)
+        return self._connect(name, target, timeout, policy)
 
     def reopen(self, name: str) -> Connection:
         """Open the connection called `name` again, to where it went before."""
         target = self._targets.get(name) or resolve_target()
-        return self._connect(name, target, CONNECT_SECONDS)
+        return self._connect(name, target, CONNECT_SECONDS, self._policies.get(name))
 
     def target_of(
         self, name: str, *, local: bool | None, url: str | None, api_key: str | None
@@ -105,7 +109,9 @@ class ConnectionManager:
             return self._targets[name]
         return resolve_target(local=local, url=url, api_key=api_key)
 
-    def _connect(self, name: str, target: Target, timeout: float) -> Connection:
+    def _connect(
+        self, name: str, target: Target, timeout: float, policy: WhenHidden | None
+    ) -> Connection:
         if self._releasing is not None:
             self._releasing.join(RELEASE_SECONDS)  # what a lost sidecar held would be in the way
         with self._turn(name):
@@ -113,6 +119,9 @@ class ConnectionManager:
             if existing is not None:
                 if existing.is_open and _same(self._targets[name], target):
                     existing.opened_by_this_call = False
+                    if policy is not None:
+                        self._policies[name] = policy
+                        existing.hidden.use(policy)
                     self.say(f"{name}: reused the open connection to the {target.name}")
                     return existing
                 was_open = existing.is_open
@@ -120,6 +129,7 @@ class ConnectionManager:
                 if was_open:
                     self.say(f"{name}: left the {existing.target}")
             began = time.monotonic()
+            self._policies[name] = policy or when_hidden()
             connection = self._open(name, target, timeout)
             seconds = time.monotonic() - began
             self.say(f"{name}: connected to the {target.name} in {seconds:.1f} s")
@@ -131,7 +141,15 @@ class ConnectionManager:
         link = self._sidecar()
         lease = leases.Lease.take(name, url, link.pid)
         access = Target(url=url, api_key=key)
-        connection = Connection(self, link, lease, name=name, target=target.name, access=access)
+        connection = Connection(
+            self,
+            link,
+            lease,
+            name=name,
+            target=target.name,
+            access=access,
+            when_hidden=self._policies[name],
+        )
         try:
             self._connections[name], self._targets[name] = connection, target
             if name in self.players:
@@ -179,6 +197,11 @@ class ConnectionManager:
         """Return the open connection called `name`."""
         connection = self._connections.get(name)
         return connection if connection is not None and connection.is_open else None
+
+    def attended(self) -> None:
+        """A cell has ended, so its author is here."""
+        for connection in self.all():
+            connection.hidden.clock.touch()
 
     def names(self) -> list[str]:
         """Return the names of all connections, also of those that are being opened or closed."""
@@ -240,8 +263,11 @@ class ConnectionManager:
         link, state.sidecar = state.sidecar, None
         if link is None or not link.usable:
             return
+        held, began = self.all(), time.monotonic()
         with suppress(OdysseyNBError, TimeoutError):
             link.post(lambda number: wire.Goodbye(id=number, reason=reason)).result(budget)
+            for connection in held:
+                connection.was_released(time.monotonic() - began)
         link.close()
 
     def sessions(self) -> SessionList:

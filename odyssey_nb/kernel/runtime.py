@@ -29,6 +29,7 @@ class Runtime(types.ModuleType):
         self.sidecar: SidecarLink | None = None
         self.hooked = False
         self.forks = False
+        self.cells: set[int] = set()  # threads that run one
         self.children: list[int] = []  # process ids of services that we started
 
 

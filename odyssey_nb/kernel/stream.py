@@ -168,4 +168,7 @@ class Stream:
         if not self.connection.is_open:
             raise NotConnectedError(f"the connection {self.connection.name!r} is closed")
         if not self.active:
+            why, _, hint = self.connection.problem.partition(". ")
+            if why and self.connection.stream is None:
+                raise NoStreamError(why, hint=hint or None)
             raise NoStreamError("this stream has ended")

@@ -1,0 +1,196 @@
+"""What becomes of a stream that nobody sees: ``connect(when_hidden=…)``.
+
+Every moment at which somebody attends to a connection is a sign: a visible view gives one every few
+seconds, Python when it reads or steers, a cell by running. A page that is hidden, closed, killed or
+cut off is all the same, it gives none. So one number is enough, the time since the newest sign, and
+it counts from the first sign of a view.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from types import EllipsisType
+from typing import TYPE_CHECKING, NamedTuple
+
+from odyssey_nb.config import when_hidden_setting
+from odyssey_nb.errors import OdysseyNBError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_nb.kernel.connection import Connection
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0  # after a step that failed
+OFF = ("off", "none")
+
+
+class WhenHidden(NamedTuple):
+    """Seconds without a visible view until the stream ends, and until the connection does.
+
+    None is for ever.
+    """
+
+    end: float | None = 120.0
+    disconnect: float | None = 300.0
+
+
+NEVER = WhenHidden(None, None)
+Given = Iterable[float | str | None] | str | bool | EllipsisType | None
+
+
+def when_hidden(given: Given = ...) -> WhenHidden:
+    """Return the policy that is asked for.
+
+    Args:
+        given: ``(120, 300)``, or as text "120,300"; None, False or "off", for both or one of them,
+            is for ever. Left out it is what ``ODYSSEY_NB_WHEN_HIDDEN`` says, else (120, 300).
+
+    Raises:
+        SettingError: It makes no sense.
+    """
+    if given is ... or given is True:
+        given = when_hidden_setting() or WhenHidden()
+    if given is None or given is False or (isinstance(given, str) and given.lower() in OFF):
+        return NEVER
+    parts = given.split(",") if isinstance(given, str) else given
+    try:
+        end, disconnect = (_seconds(each) for each in parts)
+        if end is not None and disconnect is not None and disconnect < end:
+            raise ValueError("it disconnects before it ends the stream")
+    except (TypeError, ValueError):
+        raise SettingError(
+            f"when_hidden cannot be {given!r}",
+            hint="Write (120, 300): seconds until the stream ends, and the connection; or None.",
+        ) from None
+    return WhenHidden(end, disconnect)
+
+
+def _seconds(given: float | str | None) -> float | None:
+    if given is None or (isinstance(given, str) and given.strip().lower() in OFF):
+        return None
+    seconds = float(given)
+    if not seconds > 0:
+        raise ValueError(given)
+    return seconds
+
+
+def clock(seconds: float) -> str:
+    """Return `seconds` as people write them, ``2:00``."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+class HiddenClock:
+    """Counts the seconds since anybody attended, and says what they lead to. Any thread may call.
+
+    Its lines are single assignments: a cell that is interrupted in one leaves no lock taken.
+    """
+
+    def __init__(
+        self,
+        policy: WhenHidden,
+        *,
+        attended: Callable[[], bool] = lambda: False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policy = policy
+        self._attended = attended  # whether somebody does all the time, seen or not
+        self._now = now
+        self._newest: float | None = None  # no view has existed yet
+
+    def seen(self) -> float:
+        """A view is visible now; return for how long nobody had attended."""
+        unseen = self.unseen
+        self._newest = self._now()
+        return unseen
+
+    def touch(self) -> None:
+        """Somebody attends in another way."""
+        if self._newest is not None:
+            self._newest = self._now()
+
+    @property
+    def unseen(self) -> float:
+        """For how many seconds nobody has attended; 0 before there was a view."""
+        if self._attended():
+            self.touch()
+        newest = self._newest
+        return 0.0 if newest is None else max(0.0, self._now() - newest)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it leads to anything."""
+        return self._newest is not None and self.policy != NEVER
+
+    def left(self, *, streaming: bool) -> tuple[str, float] | None:
+        """Return the next step, "end" or "disconnect", and the seconds until it is due."""
+        if not self.counts:
+            return None
+        end, disconnect = self.policy
+        unseen = self.unseen
+        if streaming and end is not None:
+            return "end", end - unseen
+        return None if disconnect is None else ("disconnect", disconnect - unseen)
+
+
+class HiddenWatch:
+    """Does to a connection what its clock says, on a thread that lives from a view's first sign on.
+
+    `close` ends the thread.
+    """
+
+    def __init__(self, connection: Connection, clock: HiddenClock) -> None:
+        self.clock = clock
+        self._connection = connection
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def seen(self) -> float:
+        """A view is visible now; return for how long nobody had attended."""
+        unseen = self.clock.seen()
+        if self._thread is None and self.clock.counts and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="odyssey-hidden", daemon=True)
+            self._thread.start()
+        return unseen
+
+    def use(self, policy: WhenHidden) -> None:
+        """Follow `policy` from now on."""
+        self.clock.policy = policy
+        self._wake.set()
+
+    def close(self) -> None:
+        """Do nothing any more."""
+        self._closed = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._closed:
+            step = self.clock.left(streaming=self._connection.stream is not None)
+            wait = None if step is None else step[1]
+            if step is not None and step[1] <= 0:
+                wait = RETRY_SECONDS
+                try:
+                    self._do(step[0])
+                    continue
+                except OdysseyNBError:
+                    log.warning("a connection that nobody sees could not be ended; trying again")
+            self._wake.wait(wait)
+            self._wake.clear()
+
+    def _do(self, step: str) -> None:
+        connection, stream = self._connection, self._connection.stream
+        why = f"no view was visible for {clock(self.clock.unseen)}"
+        if step == "end" and stream is not None:
+            stream.end()
+            connection.explain(f"the stream ended: {why}. Start it again; {_KEEP}")
+        elif step == "disconnect":
+            connection.disconnect()
+            connection.explain(f"disconnected: {why}. Connect again; {_KEEP}")
+
+
+_KEEP = "connect(when_hidden=None) keeps it running unseen."

@@ -1,0 +1,188 @@
+"""Streams that nobody sees: what the clock says, and what the service then counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import odyssey_nb as ody
+from odyssey_nb import errors
+from odyssey_nb.kernel.hidden import NEVER, HiddenClock, WhenHidden, clock, when_hidden
+from odyssey_nb.kernel.manager import get_manager
+from tests.conftest import Service, wait_until
+from tests.kernel.conftest import Kernel
+
+
+class Time:
+    """A clock that a test moves; called, it tells the time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.cell_runs = False
+
+    def __call__(self) -> float:
+        return self.now
+
+    def hidden(self, policy: WhenHidden | None = None) -> HiddenClock:
+        """The clock under test."""
+        return HiddenClock(
+            policy or WhenHidden(120, 300), attended=lambda: self.cell_runs, now=self
+        )
+
+
+def test_a_stream_ends_first_and_then_the_connection() -> None:
+    """Without a view for 120 s the stream is due, and without a stream the connection at 300 s."""
+    time = Time()
+    hidden = time.hidden()
+    hidden.seen()
+    assert hidden.left(streaming=True) == ("end", 120)
+    assert hidden.left(streaming=False) == ("disconnect", 300)
+    time.now += 130
+    assert hidden.left(streaming=True) == ("end", -10)
+    assert hidden.left(streaming=False) == ("disconnect", 170)
+
+
+def test_nothing_counts_before_there_was_a_view() -> None:
+    """A script without a view is never ended, however long it pauses."""
+    time = Time()
+    hidden = time.hidden()
+    hidden.touch()
+    time.now += 10_000
+    assert hidden.left(streaming=True) is None
+    assert hidden.unseen == 0
+
+
+def test_a_view_that_comes_back_begins_the_count_anew() -> None:
+    """It is told for how long nobody attended, and the whole time is left again."""
+    time = Time()
+    hidden = time.hidden()
+    hidden.seen()
+    time.now += 100
+    assert hidden.seen() == 100
+    time.now += 60
+    assert hidden.left(streaming=True) == ("end", 60)
+    hidden.touch()  # Python read a picture
+    assert hidden.left(streaming=True) == ("end", 120)
+
+
+def test_while_a_cell_runs_nobody_is_away() -> None:
+    """A cell may take an hour; the count begins when it ends."""
+    time = Time()
+    hidden = time.hidden()
+    hidden.seen()
+    time.now += 110
+    time.cell_runs = True
+    time.now += 3600
+    assert hidden.left(streaming=True) == ("end", 120)
+    time.cell_runs = False
+    time.now += 20
+    assert hidden.left(streaming=True) == ("end", 100)
+
+
+@pytest.mark.parametrize(
+    ("policy", "streaming", "left"),
+    [
+        (NEVER, True, None),
+        (WhenHidden(None, 300), True, ("disconnect", 300)),
+        (WhenHidden(120, None), False, None),
+    ],
+)
+def test_what_is_never_due(policy: WhenHidden, streaming: bool, left: object) -> None:
+    """Each of the two steps may be left out."""
+    hidden = Time().hidden(policy)
+    hidden.seen()
+    assert hidden.left(streaming=streaming) == left
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [
+        (..., (120, 300)),
+        ((60, 90), (60, 90)),
+        ([None, 90], (None, 90)),
+        ("60, 90.5", (60, 90.5)),
+        ("60,off", (60, None)),
+        ("off", (None, None)),
+        (None, (None, None)),
+        (False, (None, None)),
+    ],
+)
+def test_how_the_policy_is_written(given: object, policy: tuple[float | None, ...]) -> None:
+    """As a pair, as the magic's text, or off."""
+    assert when_hidden(given) == policy
+
+
+def test_the_environment_has_a_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ODYSSEY_NB_WHEN_HIDDEN is what is left out of the call, and no more."""
+    monkeypatch.setenv("ODYSSEY_NB_WHEN_HIDDEN", "30,off")
+    assert when_hidden() == (30, None)
+    assert when_hidden((60, 90)) == (60, 90)
+
+
+@pytest.mark.parametrize(
+    "given", ["soon", "1,2,3", (1,), 5, (0, 300), (300, 120), (120, float("nan"))]
+)
+def test_a_policy_that_makes_no_sense_is_refused(given: object) -> None:
+    """The error says how it is written."""
+    with pytest.raises(errors.SettingError, match="when_hidden") as caught:
+        when_hidden(given)
+    assert "(120, 300)" in caught.value.hint
+
+
+def test_seconds_read_like_a_clock() -> None:
+    """Two minutes are 2:00."""
+    assert [clock(each) for each in (0.9, 61.5, 120, 600)] == ["0:00", "1:01", "2:00", "10:00"]
+
+
+@pytest.fixture
+def connection(service: Service) -> Iterator[ody.kernel.connection.Connection]:
+    """A connection of this process that is soon ended unseen."""
+    yield ody.connect(url=service.url, api_key=service.api_key, when_hidden=(0.5, 1.5))
+    get_manager().release_all("the test is over", budget=5)
+
+
+def test_what_nobody_sees_is_ended(connection, service: Service) -> None:
+    """The stream goes first, then the streamer is free; each time it is said why."""
+    stream = connection.start("a forest")
+    connection.seen()
+    wait_until(lambda: not stream.active, what="the stream's end")
+    wait_until(lambda: connection.problem, what="the reason")
+    assert connection.problem.startswith("the stream ended: no view was visible for 0:00. Start")
+    with pytest.raises(errors.NoStreamError, match="no view was visible"):
+        stream.frame()
+    assert service.held == 1
+    service.wait_free(seconds=5)
+    wait_until(lambda: "disconnected: no view" in connection.problem, what="the reason")
+    assert not connection.is_open
+
+
+def test_reading_pictures_keeps_the_stream(connection, service: Service) -> None:
+    """Who reads is no less there than who looks; without a view nothing is ended at all."""
+    stream = connection.start("a forest")
+    connection.seen()
+    began = connection.hidden.clock.unseen
+    for _ in range(40):
+        number = stream.frame()
+        wait_until(lambda n=number: stream.frame() is not n, what="the next picture")
+    assert began < 0.5
+    assert stream.active
+    assert service.held == 1
+
+
+def test_a_running_cell_keeps_the_stream(
+    kernel: Kernel, local_service: Callable[[], Service]
+) -> None:
+    """A cell that outlasts the policy loses nothing; some time after it the streamer is free."""
+    said = kernel.run(
+        "import time\n"
+        "conn = ody.connect(when_hidden=(0.4, 0.8))\n"
+        "stream = conn.start('a forest')\n"
+        "conn.seen()\n"
+        "until = time.monotonic() + 2\n"
+        "while time.monotonic() < until: sum(range(1000))\n"
+        "print('active', stream.active)"
+    )
+    assert "active True" in said
+    local_service().wait_free(seconds=5)
+    assert "disconnected: no view was visible" in kernel.run("print(conn.problem)")
