@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.link import Picture
 
 STREAMS = 1_000_000  # more than one connection can have
+NOTICE_SECONDS = 10.0  # unseen for less, nothing is said about it
 
 
 class Player(anywidget.AnyWidget):
@@ -45,6 +46,9 @@ class Player(anywidget.AnyWidget):
     ).tag(sync=True)
     stream_ends = t.Float(
         0.0, help="When the stream's limit ends it, in epoch seconds; 0: unknown."
+    ).tag(sync=True)
+    idle_since = t.Float(
+        0.0, help="Since when a streamer is held without a stream, in epoch seconds; 0: it is not."
     ).tag(sync=True)
     name = t.Unicode("default", help="The connection's name.").tag(sync=True)
     target = t.Unicode("", help="Which service it goes to.").tag(sync=True)
@@ -97,6 +101,13 @@ class Player(anywidget.AnyWidget):
             self.orientation = connection.orientation
             self.error, self.hint = error, hint
             self.stream_ends = connection.stream_ends
+            idle = connection.status == "connected" and stream is None
+            self.idle_since = (self.idle_since or time.time()) if idle else 0.0
+        if connection.released is not None:
+            # The page outlives this kernel. A message, because a page that restarts its kernel
+            # hears no traits any more.
+            farewell = {"type": "farewell", "name": self.name, "released": connection.released}
+            self.send(farewell)
         if not connection.is_open:
             with self._flow:
                 self._stop_view = None
@@ -147,14 +158,19 @@ class Player(anywidget.AnyWidget):
             self._acknowledge(content)
         elif kind == "view":
             # A view that cannot decode has no use for pictures.
-            seen = bool(content.get("visible")) and bool(content.get("decodes", True))
-            self._view_changed(str(content.get("view")), visible=seen)
+            visible = bool(content.get("visible"))
+            able = visible and bool(content.get("decodes", True))
+            self._view_changed(str(content.get("view")), visible=able)
+            if visible:
+                self._seen()
+        elif kind == "seen":
+            self._seen()
         elif kind == "need_keyframe":
             if self._connection is not None:
                 self._connection.want_keyframe()
-        elif kind in {"interact", "start", "end", "disconnect"}:
+        elif kind in {"interact", "start", "mark", "end", "disconnect"}:
             prompt = str(content.get("prompt") or "")
-            answer_command(self, content, lambda: ({"prompt": self._do(kind, prompt)}, []))
+            answer_command(self, content, lambda: (self._do(kind, prompt), []))
 
     def _acknowledge(self, content: dict[str, Any]) -> None:
         view = str(content.get("view"))
@@ -168,6 +184,18 @@ class Player(anywidget.AnyWidget):
         with self._flow:
             self._window.acknowledge(stream, seq, time.monotonic())
         self._resume()
+        self._seen()
+
+    def _seen(self) -> None:
+        """A view is on screen now; say what would have come of it if it had not been."""
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            return
+        coming = connection.hidden.clock.left(streaming=connection.stream is not None)
+        unseen = connection.seen()
+        if unseen > NOTICE_SECONDS and coming is not None:
+            step, left = coming
+            self.send({"type": "seen_again", "unseen": unseen, "step": step, "left": max(0, left)})
 
     def _view_changed(self, view: str, *, visible: bool) -> None:
         with self._flow:
@@ -178,21 +206,24 @@ class Player(anywidget.AnyWidget):
         if watched:
             self._resume()
 
-    def _do(self, kind: str, prompt: str) -> str:
+    def _do(self, kind: str, prompt: str) -> dict[str, Any]:
+        """Do what a view asks for; return what its answer says besides."""
         manager = get_manager()
         match kind:
             case "start":
                 if not prompt.strip():
                     raise EmptyPromptError
                 connection = manager.get(self.name) or manager.reopen(self.name)
-                return connection.start(prompt, orientation=self.orientation).prompt
+                return {"prompt": connection.start(prompt, orientation=self.orientation).prompt}
             case "interact":
-                return self._stream().interact(prompt)
+                return {"prompt": self._stream().interact(prompt)}
+            case "mark":
+                return {"time": self._stream().mark()}
             case "end":
                 self._stream().end()
             case "disconnect":
                 manager.disconnect(self.name)
-        return ""
+        return {}
 
     def _stream(self) -> Stream:
         stream = self._connection.stream if self._connection is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,7 +122,10 @@ def test_restarting_the_kernel_frees_the_streamer(open_notebook: Open, lab: Lab)
     page.locator('[data-command="kernelmenu:restart"]').click()
     page.locator(".jp-Dialog .jp-mod-warn").click()
     service.wait_free(seconds=2)
-    expect(notebook.player.locator(".odyssey-stage")).to_contain_text("kernel", timeout=10_000)
+    said = re.compile(
+        r"the kernel restarted; session released \d\.\d s later; run the connect cell"
+    )
+    expect(notebook.player.locator(".odyssey-stage")).to_have_text(said, timeout=10_000)
 
 
 def test_a_reloaded_page_shows_the_stream_again(open_notebook: Open, page: Page) -> None:

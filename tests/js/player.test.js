@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Throttle, clock } from "../../odyssey_nb/widgets/static/_shared.js";
-import { KernelClock } from "../../odyssey_nb/widgets/static/kernel.js";
-import { meterOf, pillOf } from "../../odyssey_nb/widgets/static/words.js";
+import { KernelClock, fateAfter } from "../../odyssey_nb/widgets/static/kernel.js";
+import { fateOf, meterOf, pillOf, seenAgain } from "../../odyssey_nb/widgets/static/words.js";
 
 const quiet = { status: "connected", streaming: false, starting: false, quiet: false, past: false };
 
@@ -36,10 +36,44 @@ test("time left is written like a clock and never negative", () => {
 });
 
 test("the meter leaves out what is unknown", () => {
-  assert.equal(meterOf(20, 1134, 1000), "20 fps · 2:14 left");
-  assert.equal(meterOf(20, 0, 1000), "20 fps");
-  assert.equal(meterOf(0, 1134, 1000), "2:14 left");
-  assert.equal(meterOf(0, 0, 1000), "");
+  assert.equal(meterOf(20, 1134, 0, 1000), "20 fps · 2:14 left");
+  assert.equal(meterOf(20, 0, 0, 1000), "20 fps");
+  assert.equal(meterOf(0, 1134, 0, 1000), "2:14 left");
+  assert.equal(meterOf(0, 0, 0, 1000), "");
+});
+
+test("a streamer that is held for nothing is told", () => {
+  assert.equal(meterOf(0, 0, 937, 1000), "streamer held 1:03");
+});
+
+for (const [story, words, fate] of [
+  ["Restart in the menu", ["restarting", "connecting", "unknown", "connected", "idle"], "restarted"],
+  ["a killed kernel", ["restarting", "autorestarting", "connecting", "connected"], "died"],
+  ["a restart from another page", ["busy", "starting", "idle"], "died"],
+  ["Shut Down in the menu", ["dead", "disposed", "disconnected"], "shut down"],
+  ["a broken line", ["connecting", "unknown"], "unreachable"],
+  ["a broken line that comes back", ["connecting", "unknown", "connected", "idle"], "live"],
+  ["a server that stays away", ["connecting", "disconnected"], "lost"],
+  ["reconnecting by hand", ["connecting", "disconnected", "connecting", "connected"], "live"],
+]) {
+  test(`${story}: ${fate}`, () => {
+    assert.equal(words.reduce(fateAfter, "live"), fate);
+  });
+}
+
+test("the release is told only where the kernel told it", () => {
+  const known = fateOf("restarted", 0.1234);
+  assert.equal(known.text, "the kernel restarted; session released 0.1 s later; run the connect cell");
+  assert.equal(fateOf("died", null).text, "the kernel died and was started again; run the connect cell");
+  assert.equal(fateOf("unreachable", null).tone, "busy");
+});
+
+test("a view that is seen again says what would have come", () => {
+  assert.equal(
+    seenAgain({ unseen: 88, step: "end", left: 32 }),
+    "unseen for 1:28; the stream would have ended in 0:32",
+  );
+  assert.match(seenAgain({ unseen: 200, step: "disconnect", left: 100 }), /disconnected in 1:40/);
 });
 
 test("a kernel whose clock is wrong is believed about its own time", () => {

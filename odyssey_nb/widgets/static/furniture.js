@@ -21,7 +21,10 @@ export function furnish() {
     title: "full screen",
   });
   expand.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${EXPAND_ICON}"/></svg>`;
-  const screen = element("div", { class: "odyssey-screen" }, canvas, veil, pill, meter, expand);
+  const notice = element("div", { class: "odyssey-notice", role: "status", hidden: "" });
+  // It takes the focus, so that keys reach the player.
+  const focus = { class: "odyssey-screen", tabindex: "0" };
+  const screen = element("div", focus, canvas, veil, pill, meter, notice, expand);
 
   const sending = element("span", { class: "odyssey-sending" });
   const prompt = element("span", { class: "odyssey-prompt" });
@@ -36,13 +39,18 @@ export function furnish() {
     autocomplete: "off",
   });
   const send = element("button", { type: "submit", class: "odyssey-send" });
+  const mark = element(
+    "button",
+    { type: "button", "aria-label": "mark this moment", title: "mark this moment (m)" },
+    "Mark",
+  );
   const end = element("button", { type: "button", "aria-label": "end the stream" }, "End");
   const disconnect = element(
     "button",
     { type: "button", "aria-label": "disconnect and free the streamer" },
     "Disconnect",
   );
-  const form = element("form", { class: "odyssey-controls" }, input, send, end, disconnect);
+  const form = element("form", { class: "odyssey-controls" }, input, send, mark, end, disconnect);
 
   const error = element("span", { class: "odyssey-error" });
   const hint = element("span", { class: "odyssey-hint" });
@@ -59,7 +67,7 @@ export function furnish() {
     problem,
   );
   return {
-    root, screen, canvas, pill, words, meter, veil, stage, expand, under, sending, prompt, source,
-    caption, form, input, send, end, disconnect, problem, error, hint,
+    root, screen, canvas, pill, words, meter, veil, stage, notice, expand, under, sending, prompt,
+    source, caption, form, input, send, mark, end, disconnect, problem, error, hint,
   };
 }

@@ -4,11 +4,11 @@
 /** @import { RenderProps } from "@anywidget/types" */
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
-import { Commands, Throttle, every, keepKeys, listen, randomId, say } from "./_shared.js";
+import { Commands, Throttle, clock, every, keepKeys, listen, randomId, say } from "./_shared.js";
 import { furnish } from "./furniture.js";
-import { KernelClock } from "./kernel.js";
+import { KernelClock, KernelWatch } from "./kernel.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
-import { UNDERWAY, meterOf, pillOf } from "./words.js";
+import { UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js";
 
 /**
  * @typedef {object} PlayerState  the synced traits of player.py
@@ -20,22 +20,24 @@ import { UNDERWAY, meterOf, pillOf } from "./words.js";
  * @property {string} hint
  * @property {"landscape" | "portrait"} orientation
  * @property {number} stream_ends  Unix time in seconds; 0 when unknown
+ * @property {number} idle_since  Unix time in seconds; 0 while there is a stream
  * @property {string} name  the connection's
  * @property {string} target  the service, in words
  * @property {string} caption  a text of the user's own
  */
 
-/** @typedef {"start" | "interact" | "end" | "disconnect"} Verb */
+/** @typedef {"start" | "interact" | "mark" | "end" | "disconnect"} Verb */
 
 const ACKNOWLEDGE_EVERY = 250; // milliseconds, as all times here
 const QUIET_AFTER = 3000;
+const SEEN_EVERY = 5000; // of a view that has nothing to acknowledge
+const NOTICE_FOR = 6000;
 const KEYFRAME_EVERY = 1000;
 const KEYFRAME_PATIENCE = 300; // coming into view brings a keyframe unasked
 /** @type {Record<Verb, number>} */
-const DEADLINES = { start: 80_000, interact: 10_000, end: 10_000, disconnect: 10_000 };
+const DEADLINES = { start: 80_000, interact: 10_000, mark: 8000, end: 10_000, disconnect: 10_000 };
 
 const QUIET = "no picture for 3 s; the kernel or the service may be gone";
-const KERNEL_GONE = "the kernel restarted or is gone; run the cell again to connect";
 const OPEN = ["authenticating", "connecting", "connected", "reconnecting"];
 
 /** @param {RenderProps<PlayerState>} props */
@@ -59,7 +61,10 @@ function render({ model, el }) {
   let painted = false; // this stream has shown a picture
   let ratio = 0; // width / height that the page makes room for
   let past = model.get("applied_prompt") !== "" || model.get("streaming");
-  let kernelGone = false;
+  /** @type {number | null} */
+  let released = null; // seconds that a kernel which went away took to release its session
+  let noticeUntil = 0;
+  let saidSeen = 0;
   let quiet = false;
   let near = false; // on the visible part of the page
   let visible = false;
@@ -85,6 +90,19 @@ function render({ model, el }) {
   });
   if (!screen.able) unable = NO_DECODER;
 
+  const kernel = new KernelWatch(
+    model,
+    {
+      change: update,
+      hear(content) {
+        if (content.type !== "farewell" || content.name !== model.get("name")) return;
+        released = content.released;
+        update();
+      },
+    },
+    signal,
+  );
+
   /** @param {Record<string, unknown>} content */
   function tell(content) {
     try {
@@ -105,15 +123,25 @@ function render({ model, el }) {
       screen.show(picture, buffers[0], received);
     } else if (message.type === "answer") {
       commands.settle(/** @type {Answer & { id: string }} */ (/** @type {unknown} */ (message)));
+    } else if (message.type === "seen_again") {
+      notify(seenAgain(/** @type {any} */ (message)));
     }
   }
 
   /** The kernel gave a sign of life. */
   function heard() {
     quietSince = performance.now();
-    if (!quiet && !kernelGone) return;
-    quiet = kernelGone = false;
+    kernel.heard();
+    if (!quiet) return;
+    quiet = false;
     update();
+  }
+
+  /** Say something in passing. @param {string} text */
+  function notify(text) {
+    say(parts.notice, text);
+    parts.notice.hidden = false;
+    noticeUntil = performance.now() + NOTICE_FOR;
   }
 
   function tick() {
@@ -124,7 +152,11 @@ function render({ model, el }) {
     const watching = visible && model.get("streaming");
     if (watching && screen.able) {
       tell({ type: "ack", view, stream: screen.stream, ...screen.acknowledge() });
+    } else if (visible && now - saidSeen > SEEN_EVERY) {
+      saidSeen = now;
+      tell({ type: "seen", view });
     }
+    if (now > noticeUntil) parts.notice.hidden = true;
     const silent = watching && now - quietSince > QUIET_AFTER;
     if (silent && screen.able && keyframes.allows(now)) tell({ type: "need_keyframe", view });
     if (silent !== quiet) {
@@ -140,7 +172,8 @@ function render({ model, el }) {
     const ends = streaming ? model.get("stream_ends") : 0;
     const now = kernelClock.seconds(Date.now());
     root.dataset.fps = String(fps);
-    say(parts.meter, meterOf(fps, ends, now));
+    const idle = kernel.fate === "live" ? model.get("idle_since") : 0;
+    say(parts.meter, meterOf(fps, ends, idle, now));
     parts.meter.hidden = parts.meter.textContent === "";
     parts.meter.classList.toggle("odyssey-soon", ends > 0 && ends - now < 15);
   }
@@ -149,7 +182,7 @@ function render({ model, el }) {
   function middle() {
     const [status, streaming] = [model.get("status"), model.get("streaming")];
     if (unable) return { text: unable, busy: false };
-    if (kernelGone) return { text: KERNEL_GONE, busy: false };
+    if (kernel.fate !== "live") return { text: gone().text, busy: gone().tone === "busy" };
     if (quiet) return { text: QUIET, busy: false };
     if (model.get("stage")) return { text: model.get("stage"), busy: true };
     if (pending.some(({ verb }) => verb === "start")) return { text: "starting…", busy: true };
@@ -160,9 +193,14 @@ function render({ model, el }) {
     return { text: `type a prompt to ${again}`, busy: false };
   }
 
+  function gone() {
+    return fateOf(kernel.fate, released);
+  }
+
   /** Bring the page in line with the traits and with what this view knows itself. */
   function update() {
     const [status, streaming] = [model.get("status"), model.get("streaming")];
+    const alive = kernel.fate === "live";
     const { text, busy } = middle();
     const asking = (/** @type {Verb} */ verb) => pending.some((command) => command.verb === verb);
     const starting = asking("start") || model.get("stage") !== "";
@@ -176,9 +214,9 @@ function render({ model, el }) {
     ratio = width / height;
     root.style.setProperty("--odyssey-ratio", String(ratio));
 
-    const [tone, words] = kernelGone
-      ? /** @type {const} */ (["failed", "kernel gone"])
-      : pillOf({ status, streaming, starting, quiet, past });
+    const [tone, words] = alive
+      ? pillOf({ status, streaming, starting, quiet, past })
+      : [gone().tone, gone().pill];
     parts.pill.dataset.tone = tone;
     say(parts.words, words);
     say(parts.stage, text);
@@ -197,10 +235,12 @@ function render({ model, el }) {
 
     say(parts.send, streaming ? "Send" : "Start");
     parts.send.setAttribute("aria-label", streaming ? "send the prompt" : "start a stream");
-    const closed = kernelGone || asking("start") || UNDERWAY.includes(status);
+    const closed = !alive || asking("start") || UNDERWAY.includes(status);
     parts.send.disabled = closed || status === "reconnecting";
-    parts.end.disabled = kernelGone || !streaming || asking("end");
-    parts.disconnect.disabled = kernelGone || !OPEN.includes(status) || asking("disconnect");
+    parts.mark.hidden = !streaming;
+    parts.mark.disabled = !alive || status !== "connected" || asking("mark");
+    parts.end.disabled = !alive || !streaming || asking("end");
+    parts.disconnect.disabled = !alive || !OPEN.includes(status) || asking("disconnect");
 
     const problem = refused ?? { error: model.get("error"), hint: model.get("hint") };
     say(parts.error, problem.error);
@@ -219,8 +259,10 @@ function render({ model, el }) {
     const answer = await commands.ask(content, DEADLINES[verb]);
     pending = pending.filter((other) => other !== asked);
     if (signal.aborted) return;
-    if (answer.ok) applied = answer.prompt || applied;
-    else {
+    if (answer.ok) {
+      applied = answer.prompt || applied;
+      if (verb === "mark") notify(`marked at ${clock(answer.time)}`);
+    } else {
       refused = answer.error ? answer : { ...answer, error: `${verb} was refused` };
       if (prompt && input.value === "") input.value = prompt;
     }
@@ -256,6 +298,7 @@ function render({ model, el }) {
     },
     { signal },
   );
+  parts.mark.addEventListener("click", () => command("mark"), { signal });
   parts.end.addEventListener("click", () => command("end"), { signal });
   parts.disconnect.addEventListener("click", () => command("disconnect"), { signal });
   parts.expand.addEventListener(
@@ -265,6 +308,15 @@ function render({ model, el }) {
   );
   parts.expand.hidden = !document.fullscreenEnabled;
   keepKeys(root, signal);
+  root.addEventListener(
+    "keydown",
+    (event) => {
+      const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat);
+      if (event.key !== "m" || !plain || event.target === input) return;
+      if (!parts.mark.hidden && !parts.mark.disabled) command("mark");
+    },
+    { signal },
+  );
 
   listen(model, "msg:custom", hear, signal);
   listen(model, "change", heard, signal);
@@ -287,15 +339,6 @@ function render({ model, el }) {
       refused = null;
       quietSince = performance.now();
       rate.clear();
-    },
-    signal,
-  );
-  listen(
-    model,
-    "comm_live_update",
-    () => {
-      kernelGone = true; // until something is heard from it
-      update();
     },
     signal,
   );

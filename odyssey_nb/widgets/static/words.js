@@ -1,6 +1,7 @@
 // @ts-check
 // What the player says about a connection and its stream.
 
+/** @import { Fate } from "./kernel.js" */
 import { clock } from "./_shared.js";
 
 /** @typedef {"live" | "busy" | "idle" | "failed"} Tone  the colour of the dot */
@@ -28,14 +29,53 @@ export function pillOf({ status, streaming, starting, quiet, past }) {
   return starting ? ["busy", "starting…"] : ["idle", "connected, no stream"];
 }
 
+/** @type {Record<Fate, [pill: string, what: string]>} */
+const FATES = {
+  live: ["", ""],
+  restarted: ["kernel restarted", "the kernel restarted"],
+  died: ["kernel restarted", "the kernel died and was started again"],
+  "shut down": ["kernel shut down", "the kernel was shut down"],
+  gone: ["kernel gone", "the kernel restarted or is gone"],
+  unreachable: ["reconnecting…", "this page has lost the Jupyter server; trying again…"],
+  lost: ["no server", "this page has lost the Jupyter server; reconnect to the kernel, or reload"],
+};
+
 /**
- * Pictures per second and time left, `20 fps · 2:14 left`; what is unknown is left out.
+ * What pill and picture say of a kernel that is not there.
+ *
+ * @param {Fate} fate
+ * @param {number | null} released  seconds until its session was released, where it said so
+ * @returns {{ tone: Tone, pill: string, text: string }}
+ */
+export function fateOf(fate, released) {
+  const [pill, what] = FATES[fate];
+  if (fate === "unreachable") return { tone: "busy", pill, text: what };
+  if (fate === "lost") return { tone: "failed", pill, text: what };
+  const freed = released === null ? "" : `; session released ${released.toFixed(1)} s later`;
+  return { tone: "failed", pill, text: `${what}${freed}; run the connect cell` };
+}
+
+/**
+ * What a view says when it is seen again: what would have come of it.
+ *
+ * @param {{ unseen: number, step: string, left: number }} message  times in seconds
+ */
+export function seenAgain({ unseen, step, left }) {
+  const what = step === "end" ? "the stream would have ended" : "it would have been disconnected";
+  return `unseen for ${clock(unseen)}; ${what} in ${clock(left)}`;
+}
+
+/**
+ * Pictures per second and time left, `20 fps · 2:14 left`; what is unknown is left out. Without a
+ * stream it is for how long the streamer has been held for nothing.
  *
  * @param {number} fps
  * @param {number} ends  Unix time in seconds; 0 when unknown
+ * @param {number} idle  since when there is no stream, Unix time in seconds; 0 when there is one
  * @param {number} now  Unix time in seconds
  */
-export function meterOf(fps, ends, now) {
+export function meterOf(fps, ends, idle, now) {
+  if (idle > 0) return `streamer held ${clock(now - idle)}`;
   const parts = [];
   if (fps > 0) parts.push(`${fps} fps`);
   if (ends > 0) parts.push(`${clock(ends - now)} left`);
