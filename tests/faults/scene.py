@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any, Protocol
 
 import psutil
 from jupyter_client.manager import KernelManager
@@ -34,6 +35,23 @@ STEADY_SECONDS = 0.3  # free for so long is free: a session under way may still 
 PATIENCE = 10.0  # how long after its bound a streamer may still be freed late, before it is a leak
 SETTLE_SECONDS = 8.0  # what processes and descriptors get to go
 SECOND_CLIENT_SECONDS = 20.0
+
+
+class Notebook(Protocol):
+    """A kernel that runs cells, whoever started it."""
+
+    @property
+    def process(self) -> psutil.Process:
+        """The kernel's process."""
+
+    def run(self, code: str, *, seconds: float = 40) -> str:
+        """Run a cell and return what it showed."""
+
+    def begin(self, code: str) -> None:
+        """Run a cell without waiting for it."""
+
+    def stop(self) -> None:
+        """End it."""
 
 
 class Watch:
@@ -92,25 +110,24 @@ class Scene:
         self.told = ""
         self.stack = ExitStack()
         self._seed = seed
-        self._kernel: Kernel | None = None
+        self._kernel: Notebook | None = None
         self._at: Callable[[], float] | None = None
         self._watch: Watch | None = None
         self._most = most  # threads and descriptors that the service may have at rest
 
     @property
-    def kernel(self) -> Kernel:
+    def kernel(self) -> Any:
         """The notebook's kernel, with the extension loaded."""
         if self._kernel is None:
             self.use(start_kernel(self.runtime))
         assert self._kernel is not None
         return self._kernel
 
-    def use(self, kernel: Kernel) -> Kernel:
+    def use(self, kernel: Notebook) -> None:
         """Let `kernel` be the notebook's; it ends with the scene."""
         self._kernel = kernel
         self.stack.callback(kernel.stop)
         kernel.run(LOAD)
-        return kernel
 
     def streams(self) -> None:
         """Let the notebook stream, and see at the service that it holds the streamer."""

@@ -14,13 +14,11 @@ from jupyter_client.manager import KernelManager
 from tests.conftest import Service, wait_until
 
 
-class Kernel:
-    """A running kernel; `run` executes a cell and waits for its end."""
+class Cells:
+    """The cells of a kernel that runs; `run` executes one and waits for its end."""
 
-    def __init__(self, manager: KernelManager) -> None:
-        self.manager = manager
-        self.client: BlockingKernelClient = manager.client()
-        self.client.start_channels()
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client  # its channels are open
         self.client.wait_for_ready(timeout=30)
 
     def run(self, code: str, *, seconds: float = 40) -> str:
@@ -43,6 +41,16 @@ class Kernel:
     def begin(self, code: str) -> None:
         """Execute a cell without waiting for it; its failure does not call off the next."""
         self.client.execute(code, stop_on_error=False)
+
+
+class Kernel(Cells):
+    """A kernel of its own."""
+
+    def __init__(self, manager: KernelManager) -> None:
+        client = manager.client()
+        client.start_channels()
+        super().__init__(client)
+        self.manager = manager
 
     @property
     def process(self) -> psutil.Process:
