@@ -4,6 +4,7 @@ The map of the package, from what a user touches down to what crosses a process 
 
 - `connect`, `start`, `interact`, `mark`, `end`, `disconnect`, `status`, `sessions`, `recordings`,
   `usage`: the verbs (also ``%odyssey VERB``)
+- `watch`: somebody else's broadcast
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it
 - `widgets`: what a cell shows
@@ -34,6 +35,7 @@ from odyssey_nb.api import (
     start,
     status,
     usage,
+    watch,
 )
 from odyssey_nb.config import VERSION
 from odyssey_nb.errors import OdysseyNBError
@@ -61,6 +63,7 @@ __all__ = [
     "status",
     "unload_ipython_extension",
     "usage",
+    "watch",
 ]
 
 

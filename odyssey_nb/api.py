@@ -9,11 +9,13 @@ from odyssey_nb.kernel.manager import get_manager
 
 if TYPE_CHECKING:
     from odyssey_nb.config import Target
+    from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.hidden import Given
     from odyssey_nb.kernel.manager import SessionList
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.simulations import Simulation, SimulationList
+    from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.kernel.usage import UsageReport
     from odyssey_nb.media.image import Source
@@ -67,6 +69,7 @@ def start(
     *,
     orientation: str = "landscape",
     image: Source | None = None,
+    broadcast: bool = False,
     on: str = "default",
     timeout: float = 30.0,
 ) -> Stream:
@@ -77,7 +80,9 @@ def start(
     if not prompt.strip():
         raise EmptyPromptError
     connection = get_manager().get(on) or get_manager().reopen(on)
-    return connection.start(prompt, orientation=orientation, image=image, timeout=timeout)
+    return connection.start(
+        prompt, orientation=orientation, image=image, broadcast=broadcast, timeout=timeout
+    )
 
 
 def _active(on: str) -> Stream:
@@ -103,13 +108,43 @@ def mark(text: str = "", *, on: str = "default") -> float:
     return _active(on).mark(text)
 
 
+def watch(url: str | Broadcast, token: str | None = None, *, timeout: float = 15.0) -> Spectator:
+    """Watch somebody's broadcast; safe to re-run: who watches already is returned.
+
+    It takes no streamer and no key. Naming what is returned in a cell shows it.
+
+    >>> live = watch(url, token)  # from the owner's stream.broadcast
+    >>> live.frame().shape
+    >>> with watch(link) as live: live.last(5).save("seen.mp4")
+
+    Args:
+        url: The broadcast's `url`; or its link for browsers, `watch_url`, which needs no `token`;
+            or a stream's `broadcast` itself.
+        token: Its spectator token.
+        timeout: Longest wait until it is joined, in seconds.
+
+    Raises:
+        SpectatorTokenError: The token is not this broadcast's.
+        BroadcastEndedError: There is no such broadcast, or not any more.
+        BroadcastFullError: It has as many spectators as it may have.
+        ConnectError: The service, or WebRTC, did not come up.
+        UsageError: There is no token, or the URL is none.
+    """
+    from odyssey_nb.kernel.spectator import watch
+
+    return watch(get_manager(), url, token, timeout=timeout)
+
+
 def end(*, on: str = "default") -> None:
     """End the stream that runs on `on`; the connection stays."""
     _active(on).end()
 
 
 def disconnect(name: str | None = None) -> None:
-    """Free the streamer of the connection called `name`, or of every connection of this kernel."""
+    """Free the streamer of the connection called `name`, or of every connection of this kernel.
+
+    Without a name, what is watched is left too.
+    """
     manager = get_manager()
     failures = []
     for each in [name] if name is not None else manager.names():

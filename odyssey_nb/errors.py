@@ -17,6 +17,10 @@ OdysseyNBError
 │   ├── NegotiationError         signaling or WebRTC did not come up
 │   └── ServiceStartError        the local service did not start
 ├── NotFoundError                there is no such thing, or it is somebody else's
+├── WatchError                   a broadcast cannot be watched
+│   ├── SpectatorTokenError      its token is another
+│   ├── BroadcastEndedError      there is no such broadcast, or not any more
+│   └── BroadcastFullError       it has as many spectators as it may have
 ├── NoStreamerError              no streamer became free in time
 ├── LimitError                   the account's limits refuse it
 │   ├── ConcurrentLimitError     too many connections at once
@@ -182,6 +186,35 @@ class NotFoundError(OdysseyNBError):
 
     code = "NOT_FOUND"
     hint = "ody.recordings() and ody.sessions() list what is yours."
+
+
+class WatchError(OdysseyNBError):
+    """A broadcast cannot be watched."""
+
+    code = "WATCH"
+    hint = "Ask the stream's owner whether it still runs: stream.broadcast has its link."
+
+
+class SpectatorTokenError(WatchError):
+    """The spectator token is not the broadcast's."""
+
+    code = "SPECTATOR_TOKEN"
+    hint = "Copy url and token anew from the owner's stream.broadcast; each stream has its own."
+
+
+class BroadcastEndedError(WatchError):
+    """There is no such broadcast, or not any more."""
+
+    code = "BROADCAST_ENDED"
+    hint = "Each stream has a link of its own: ask its owner for that of the stream that runs now."
+
+
+class BroadcastFullError(WatchError):
+    """The broadcast has as many spectators as it may have."""
+
+    code = "BROADCAST_FULL"
+    retryable = True
+    hint = "Try again when somebody has left, or watch its page, which can play HLS."
 
 
 class NoStreamerError(OdysseyNBError):

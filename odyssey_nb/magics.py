@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from odyssey_nb.kernel.recordings import RecordingList
+    from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
 
 
@@ -57,6 +58,9 @@ def load(shell: InteractiveShell) -> None:
             "odyssey_nb.kernel.stream", "Stream", _show_stream
         )
         formatter.mimebundle_formatter.for_type_by_name(
+            "odyssey_nb.kernel.spectator", "Spectator", _show_spectator
+        )
+        formatter.mimebundle_formatter.for_type_by_name(
             "odyssey_nb.kernel.recordings", "RecordingList", _show_recordings
         )
 
@@ -68,8 +72,8 @@ def unload(shell: InteractiveShell) -> None:
     shell.set_custom_exc((), None)
     formatter = shell.display_formatter
     if formatter is not None:
-        formatter.mimebundle_formatter.pop("odyssey_nb.kernel.stream.Stream", None)
-        formatter.mimebundle_formatter.pop("odyssey_nb.kernel.recordings.RecordingList", None)
+        for shown in ("stream.Stream", "spectator.Spectator", "recordings.RecordingList"):
+            formatter.mimebundle_formatter.pop(f"odyssey_nb.kernel.{shown}", None)
 
 
 def _one_line(
@@ -91,6 +95,13 @@ def _show_stream(stream: Stream, **wanted: Any) -> dict[str, Any] | None:
     from odyssey_nb.widgets.player import player_of
 
     return _bundle(player_of(stream), stream, **wanted)
+
+
+def _show_spectator(spectator: Spectator, **wanted: Any) -> dict[str, Any] | None:
+    """Show what is watched."""
+    from odyssey_nb.widgets.player import player_watching
+
+    return _bundle(player_watching(spectator), spectator, **wanted)
 
 
 def _show_recordings(recordings: RecordingList, **wanted: Any) -> dict[str, Any] | None:

@@ -72,7 +72,13 @@ def _connect(args: argparse.Namespace) -> object:
 
 def _start(args: argparse.Namespace) -> object:
     orientation = "portrait" if args.portrait else "landscape"
-    return api.start(_prompt(args), on=args.on, orientation=orientation, image=args.image)
+    return api.start(
+        _prompt(args),
+        on=args.on,
+        orientation=orientation,
+        image=args.image,
+        broadcast=args.broadcast,
+    )
 
 
 def _interact(args: argparse.Namespace) -> object:
@@ -153,6 +159,7 @@ VERBS: dict[str, Verb] = {
                 _ON,
                 _PORTRAIT,
                 _option("--image", help="What it starts from.", metavar="FILE"),
+                _option("--broadcast", help="Let others watch.", action="store_true"),
             ),
             cell=True,
         ),
@@ -172,6 +179,16 @@ VERBS: dict[str, Verb] = {
             (_option("text", help="Why, in a few words.", nargs="*"), _ON),
         ),
         Verb("end", "End the running stream; the connection stays.", "%odyssey end", _end, (_ON,)),
+        Verb(
+            "watch",
+            "Show a broadcast: URL and TOKEN, or its link for browsers alone.",
+            "%odyssey watch $stream.broadcast.watch_url",
+            lambda args: api.watch(args.url, args.token),
+            (
+                _option("url", help="The broadcast's address."),
+                _option("token", help="What opens it, where the URL does not say.", nargs="?"),
+            ),
+        ),
         Verb(
             "disconnect",
             "Free the streamers of all connections, or of one.",

@@ -20,7 +20,7 @@ from odyssey_nb.config import local_key, resolve_target
 from odyssey_nb.discovery import published_service
 from odyssey_nb.media.ring import Sequence
 from odyssey_nb.wire import stream as wire
-from odyssey_nb.wire.link import SessionGranted, StatusChanged, StreamChanged
+from odyssey_nb.wire.link import BroadcastStarted, SessionGranted, StatusChanged, StreamChanged
 from odyssey_nb.wire.signaling import ENDED_BY_OWNER, CloseCode
 from odyssey_nb.wire.status import Status, StreamState, advance, advance_stream
 
@@ -60,6 +60,10 @@ class ClientStream:
         """Mark this moment; see `AsyncClient.mark`."""
         return await self._client.mark(text)
 
+    async def broadcast(self, *, timeout: float = COMMAND_SECONDS) -> wire.BroadcastReady:  # noqa: ASYNC109
+        """Wait until others can watch; see `AsyncClient.broadcast`."""
+        return await self._client.broadcast(timeout=timeout)
+
     async def end(self) -> None:
         """End the stream; the connection stays."""
         await self._client.end()
@@ -96,6 +100,7 @@ class AsyncClient:
         self._starts: Exchange[wire.StreamStarted] = Exchange("start")
         self._interacts: Exchange[str] = Exchange("interact")
         self._ends: Exchange[None] = Exchange("end")
+        self._broadcast: asyncio.Future[wire.BroadcastReady] | None = None  # where it was asked for
         self._problem: wire.InteractiveStreamError | None = None
         self._peer: Peer
         self._signaling: Signaling
@@ -242,6 +247,7 @@ class AsyncClient:
         *,
         orientation: str = "landscape",
         image: Source | None = None,
+        broadcast: bool = False,
         timeout: float = START_SECONDS,  # noqa: ASYNC109
     ) -> ClientStream:
         """Start a stream and return it once its first picture is made.
@@ -250,6 +256,7 @@ class AsyncClient:
             prompt: The world in words.
             orientation: "landscape" (1280 x 704 pixels) or "portrait" (704 x 1280).
             image: What it starts from; see `media.image.pack`.
+            broadcast: Let others watch; `broadcast` tells where, once they can.
             timeout: Longest wait for the answer, in seconds.
 
         Raises:
@@ -275,8 +282,10 @@ class AsyncClient:
             raise errors.StreamActiveError("a stream is already active")
         self._move_stream(StreamState.STARTING, prompt=prompt, stream=self._sequence.begin())
         start = wire.InteractiveStreamStart(
-            prompt=prompt, portrait=portrait, input_image_base64=url
+            prompt=prompt, portrait=portrait, input_image_base64=url, broadcast=broadcast
         )
+        loop = asyncio.get_running_loop()
+        self._broadcast = loop.create_future() if broadcast else None
         try:
             started = await self._starts.ask(self._send, start, timeout=timeout)
         except BaseException as error:
@@ -291,10 +300,15 @@ class AsyncClient:
 
     @asynccontextmanager
     async def stream(
-        self, prompt: str, *, orientation: str = "landscape", image: Source | None = None
+        self,
+        prompt: str,
+        *,
+        orientation: str = "landscape",
+        image: Source | None = None,
+        broadcast: bool = False,
     ) -> AsyncIterator[ClientStream]:
         """Start a stream, and end it on the way out."""
-        stream = await self.start(prompt, orientation=orientation, image=image)
+        stream = await self.start(prompt, orientation=orientation, image=image, broadcast=broadcast)
         try:
             yield stream
         finally:
@@ -339,6 +353,27 @@ class AsyncClient:
             raise errors.NoStreamError("there is no active stream")
         await self._send(wire.Mark(text=text))
         return self._sequence.time
+
+    async def broadcast(self, *, timeout: float = COMMAND_SECONDS) -> wire.BroadcastReady:  # noqa: ASYNC109
+        """Wait until others can watch the running stream, and return where.
+
+        Raises:
+            UsageError: It was started without `broadcast`.
+            NoStreamError: There is no active stream, or it ended meanwhile.
+            AnswerTimeoutError: It is not to be watched yet after `timeout` seconds.
+        """
+        if self.stream_state != StreamState.STREAMING:
+            raise errors.NoStreamError("there is no active stream")
+        if self._broadcast is None:
+            raise errors.UsageError(
+                "this stream is not broadcast", hint="Start it with broadcast=True."
+            )
+        await asyncio.wait([self._broadcast], timeout=timeout)
+        if not self._broadcast.done():
+            raise errors.AnswerTimeoutError(f"nobody can watch yet after {timeout:g} s")
+        if self._broadcast.cancelled():
+            raise errors.NoStreamError("the stream ended meanwhile")
+        return self._broadcast.result()
 
     async def end(self, *, timeout: float = COMMAND_SECONDS) -> None:  # noqa: ASYNC109
         """End the running stream; without one, do nothing."""
@@ -397,6 +432,8 @@ class AsyncClient:
                     self._stream_is_over("ended")
                 else:
                     self._stream_is_over(problem.reason, problem.message)
+            case "broadcast_ready":
+                self._broadcast_is_ready(message)
             case "interactive_stream_error":
                 error = stream_error(message)
                 # What answers a steering that came too late says nothing about a start.
@@ -405,8 +442,26 @@ class AsyncClient:
                     each.refuse(error)
                 self._problem = None if late else message
 
+    def _broadcast_is_ready(self, message: wire.BroadcastReady) -> None:
+        waiting = self._broadcast
+        if waiting is None or waiting.done():
+            return
+        waiting.set_result(message)
+        self._on_event(
+            BroadcastStarted(
+                connection=self.name,
+                stream=self.stream_number,
+                url=message.webrtc_url,
+                token=message.spectator_token,
+                playlist=message.broadcast_url or "",
+                page=message.watch_url or "",
+            )
+        )
+
     def _stream_is_over(self, reason: str, message: str = "") -> None:
         self._problem = None
+        if self._broadcast is not None:
+            self._broadcast.cancel()
         if self.stream_state in {StreamState.STREAMING, StreamState.ENDING}:
             self._move_stream(StreamState.NONE, reason=reason, message=message)
             self._interacts.give_up(errors.NoStreamError("the stream ended meanwhile"))

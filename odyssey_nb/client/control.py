@@ -240,12 +240,7 @@ class Control:
 
     async def ice_servers(self, signaling_url: str) -> list[IceServer]:
         """Return the ICE servers that the signaling server names; none on any failure."""
-        url = with_scheme(signaling_url, "http") + "/config"
-        try:
-            async with self._http.get(url) as response:
-                return decode_body(await response.read(), IceConfig).iceServers
-        except (aiohttp.ClientError, TimeoutError, MalformedMessageError):
-            return []
+        return await ice_servers(self._http, with_scheme(signaling_url, "http"))
 
     async def _ask(
         self,
@@ -282,6 +277,15 @@ class Control:
             return decode_body(content or b"{}", kind)
         except MalformedMessageError as error:
             raise errors.ConnectError(f"{self._url} does not speak the protocol") from error
+
+
+async def ice_servers(http: aiohttp.ClientSession, url: str) -> list[IceServer]:
+    """Return the ICE servers that the server at `url` names; none on any failure."""
+    try:
+        async with http.get(f"{url}/config") as response:
+            return decode_body(await response.read(), IceConfig).iceServers
+    except (aiohttp.ClientError, TimeoutError, MalformedMessageError):
+        return []
 
 
 def _refusal(

@@ -23,7 +23,7 @@ from odyssey_nb.media.rtp import (
     OnPicture,
     ask_for_keyframe,
     h264_codecs,
-    offer_loopback,
+    prepare_ice,
     receive_pictures,
 )
 from odyssey_nb.wire import stream as wire
@@ -38,6 +38,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def receiving(ice_servers: list[IceServer]) -> AsyncIterator[RTCPeerConnection]:
+    """Make a peer connection that is to receive H.264 video; close it on the way out."""
+    servers = [RTCIceServer(each.urls, each.username, each.credential) for each in ice_servers]
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+    try:
+        # Made before an offer comes, which then finds it: one who offers other codecs too, and may
+        # prefer them, is told that H.264 is what we understand.
+        video = connection.addTransceiver("video", direction="recvonly")
+        video.setCodecPreferences(h264_codecs())
+        yield connection
+    finally:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await connection.close()
+        except TimeoutError:
+            log.warning("a peer connection did not close in time")
 
 
 class Peer:
@@ -72,22 +91,12 @@ class Peer:
         on_message: Callable[[wire.FromStreamer], None],
     ) -> AsyncIterator[Peer]:
         """Make a peer; close it on the way out."""
-        servers = [RTCIceServer(each.urls, each.username, each.credential) for each in ice_servers]
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        # Made before the offer comes, which then finds it: a streamer that offers other codecs too,
-        # and may prefer them, is told that H.264 is what we understand.
-        video = connection.addTransceiver("video", direction="recvonly")
-        video.setCodecPreferences(h264_codecs())
-        crew = Crew()
-        try:
-            yield cls(connection, crew, on_picture=on_picture, on_message=on_message)
-        finally:
-            await crew.close()
+        async with receiving(ice_servers) as connection:
+            crew = Crew()
             try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await connection.close()
-            except TimeoutError:
-                log.warning("the peer connection did not close in time")
+                yield cls(connection, crew, on_picture=on_picture, on_message=on_message)
+            finally:
+                await crew.close()
 
     async def answer(self, offer: Offer) -> Answer:
         """Take the offer and return the answer, with all candidates inside.
@@ -101,7 +110,7 @@ class Peer:
             for transceiver in connection.getTransceivers():
                 if transceiver.kind == "video":
                     receive_pictures(transceiver.receiver, self._on_picture)
-            offer_loopback(connection)
+            prepare_ice(connection)
             await connection.setLocalDescription(await connection.createAnswer())
         except (InvalidStateError, OperationError, ValueError, AttributeError) as error:
             raise NegotiationError("the service offers no video that we understand") from error

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.errors import NO_IMAGES, ImageError, NotConnectedError, StreamError
+from odyssey_nb.errors import NO_IMAGES, ImageError, StreamError
 from odyssey_nb.kernel.aio import ConnectionAio
+from odyssey_nb.kernel.broadcast import Broadcast
+from odyssey_nb.kernel.held import ORIENTATIONS, Held
 from odyssey_nb.kernel.hidden import HiddenClock, HiddenWatch
 from odyssey_nb.kernel.link import GRACE, Waiter
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.wire import link as wire
-from odyssey_nb.wire.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from odyssey_nb.config import Target
@@ -27,13 +25,8 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.manager import ConnectionManager
     from odyssey_nb.media.image import Source
 
-log = logging.getLogger(__name__)
-
 START_SECONDS = 30.0
 END_SECONDS = 10.0
-ORIENTATIONS = ("landscape", "portrait")
-CREDIT = 40  # pictures that may be on their way to us
-GRANT = 10  # taken pictures after which new credit is sent
 
 
 def is_portrait(orientation: str) -> bool:
@@ -47,20 +40,12 @@ def is_portrait(orientation: str) -> bool:
     return orientation == "portrait"
 
 
-class Connection:
+class Connection(Held):
     """A reserved streamer. Streams run one after another on it; `disconnect` frees it.
 
     Attributes:
-        name: What it is called in ``ody.connect(name)``.
-        target: Which service it goes to, as a user would say it.
-        status: Its state, one of the words of `Status`.
-        history: Every state it had.
-        stage: What it is busy with, in words; empty when with nothing.
         stream: The active stream, or None.
-        applied_prompt: The prompt that the world applied last.
         takes_images: Whether its streams may start from an image.
-        problem: Why it failed or why its last stream ended early, in one line; else empty.
-        hidden: Ends what nobody sees.
     """
 
     def __init__(
@@ -74,31 +59,19 @@ class Connection:
         access: Target,
         when_hidden: WhenHidden,
     ) -> None:
-        self.name = name
-        self.target = target
-        self.status: str = Status.DISCONNECTED
-        self.history: list[str] = []
-        self.stage = ""
+        super().__init__(manager, link, name=name, target=target)
         self.stream: Stream | None = None
-        self.applied_prompt = ""
-        self.problem = ""
         self.session_id = ""
         self.takes_images = False
         self.signaling_url = ""
         self.opened_by_this_call = True
-        self.orientation = ORIENTATIONS[0]
-        self.stream_ends = 0.0  # by the service's limit, in epoch seconds; 0: unknown
         self.aio = ConnectionAio(self)
-        self.hidden = HiddenWatch(self, HiddenClock(when_hidden, attended=self._is_attended))
-        self.released: float | None = None  # seconds that the kernel's goodbye took
-        self._manager = manager
-        self.link = link
+        self.hidden: HiddenWatch = HiddenWatch(
+            self, HiddenClock(when_hidden, attended=self._is_attended)
+        )
         self.access = access  # for releasing from outside
         self._lease = lease
-        self._listeners: list[Callable[[], None]] = []
-        self._viewers: list[Callable[[wire.Picture], None]] = []
-        self._viewing = threading.Lock()
-        self._taken = 0
+        self._stream_seconds = 0.0
         self._blocks: list[bool] = []
 
     def start(
@@ -107,6 +80,7 @@ class Connection:
         *,
         orientation: str = "landscape",
         image: Source | None = None,
+        broadcast: bool = False,
         timeout: float = START_SECONDS,
     ) -> Stream:
         """Start a stream, and return it when its first picture is there.
@@ -119,6 +93,7 @@ class Connection:
             image: What the world starts from: a path, the bytes of a file, a PIL image, or an
                 array (height, width, 3) of uint8 or of floats from 0 to 1. It is turned upright,
                 scaled to cover the picture and cut at its centre.
+            broadcast: Let others watch; the stream's `broadcast` says where.
             timeout: Longest wait, in seconds.
 
         Raises:
@@ -127,7 +102,9 @@ class Connection:
             NotConnectedError: The connection is closed.
             StreamError, LimitError: The service refused.
         """
-        beginning = self.beginning(prompt, orientation=orientation, image=image, timeout=timeout)
+        beginning = self.beginning(
+            prompt, orientation=orientation, image=image, broadcast=broadcast, timeout=timeout
+        )
         beginning.prepare()
         try:
             beginning.ask()
@@ -142,48 +119,31 @@ class Connection:
         *,
         orientation: str = "landscape",
         image: Source | None = None,
+        broadcast: bool = False,
         timeout: float = START_SECONDS,
     ) -> Beginning:
         """Return the steps of `start`, for whoever takes them one by one; nothing is done yet."""
-        return Beginning(self, prompt, orientation, image, timeout)
+        return Beginning(self, prompt, orientation, image, broadcast, timeout)
 
     def disconnect(self) -> None:
         """End what runs and free the streamer; safe to call again."""
         self._manager.disconnect(self.name, only=self)
 
     @property
-    def is_open(self) -> bool:
-        """Whether it can be used."""
-        return self.status == "connected" and self.link.usable
-
-    def request(
-        self, kind: type[Any], *, timeout: float, grace: float = GRACE, **fields: Any
-    ) -> wire.Answer:
-        """Ask the sidecar something about this connection; see `SidecarLink.ask`."""
-        waiter = self.post(kind, timeout=timeout, **fields)
-        return self.link.collect(waiter, timeout + grace)
+    def streaming(self) -> bool:
+        """Whether a stream runs."""
+        return self.stream is not None
 
     def post(self, kind: type[Any], *, timeout: float, **fields: Any) -> Waiter[wire.Answer]:
         """Ask the sidecar something without waiting for its answer; see `SidecarLink.post`."""
-        self.link.check_process()
-        if not self.is_open:
-            raise NotConnectedError(f"the connection {self.name!r} is {self.status}")
+        self.check()
         self.hidden.clock.touch()
-
-        def make(number: int) -> wire.Request:
-            request: wire.Request = kind(id=number, connection=self.name, timeout=timeout, **fields)
-            return request
-
-        return self.link.post(make)
+        return super().post(kind, timeout=timeout, **fields)
 
     def _is_attended(self) -> bool:
         """Whether somebody is here though no view says so: a cell's author, or spectators."""
         # How many watch a broadcast only the service knows, so it always counts as watched.
         return bool(runtime().cells) or getattr(self.stream, "broadcast", None) is not None
-
-    def say(self, text: str) -> None:
-        """Tell the user what a call did to this connection."""
-        self._manager.say(f"{self.name}: {text}")
 
     def seen(self) -> float:
         """A view of it is visible now; return for how many seconds nobody had attended."""
@@ -199,57 +159,8 @@ class Connection:
         self.problem = problem
         self._changed()
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after every change, on the link's thread; return what stops it."""
-        self._listeners.append(listener)
-
-        def stop() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return stop
-
-    def view(self, viewer: Callable[[wire.Picture], None]) -> Callable[[], None]:
-        """Hand pictures to `viewer` on the link's thread, from the newest keyframe on.
-
-        Pictures travel only while somebody views. Every new viewer makes the others see the
-        pictures since the newest keyframe again. Returns what stops it.
-        """
-        with self._viewing:
-            self._viewers.append(viewer)
-            self._taken = 0
-            if self.is_open:
-                self.link.tell(wire.Subscribe(connection=self.name, credit=CREDIT))
-
-        def stop() -> None:
-            with self._viewing:
-                if viewer not in self._viewers:
-                    return
-                self._viewers.remove(viewer)
-                if not self._viewers and self.is_open:
-                    self.link.tell(wire.Unsubscribe(connection=self.name))
-
-        return stop
-
-    def want_keyframe(self) -> None:
-        """A viewer cannot decode."""
-        if self.is_open:
-            self.link.tell(wire.WantKeyframe(connection=self.name))
-
-    def take_picture(self, picture: wire.Picture) -> None:
-        """Hand on a picture; the link's thread calls it."""
-        for viewer in tuple(self._viewers):
-            viewer(picture)
-        self._taken += 1
-        if self._taken >= GRANT and self.link.usable:
-            self.link.tell(wire.Credit(connection=self.name, pictures=GRANT))
-            self._taken = 0
-
-    def take_event(self, event: wire.Event) -> None:
-        """Follow an event; the link's thread calls it."""
+    def _follow(self, event: wire.Event) -> None:
         match event.type:
-            case "status_changed":
-                self._follow_status(event)
             case "session_granted":
                 self.session_id = event.session_id
                 self.signaling_url = event.signaling_url
@@ -258,19 +169,11 @@ class Connection:
                 self._lease.name_session(event.session_id)
             case "stream_changed":
                 self._follow_stream(event)
-        self._changed()
-
-    def _follow_status(self, event: wire.StatusChanged) -> None:
-        if not self.history or self.history[-1] != event.status:
-            self.history.append(event.status)
-        self.status = event.status
-        self.stage = event.message if event.status in {"authenticating", "connecting"} else ""
-        if event.status == "failed":
-            self.problem = f"{event.message}. {event.hint}".strip(". ")
-        if event.status in {"disconnected", "failed"}:
-            self.stream = None
-        if event.status == "disconnected":
-            self._manager.forget(self)
+            case "broadcast_started":
+                if self.stream is not None and self.stream.number == event.stream:
+                    self.stream.broadcast = Broadcast(
+                        event.url, event.token, event.playlist, event.page
+                    )
 
     def _follow_stream(self, event: wire.StreamChanged) -> None:
         if event.prompt:
@@ -287,13 +190,8 @@ class Connection:
             if event.reason not in {"ended", "not_started", "connection_lost"}:
                 self.problem = event.message or event.reason
 
-    def sidecar_lost(self) -> None:
-        """The sidecar is gone, and the connection with it."""
-        self.status = Status.DISCONNECTED
-        self.history.append("disconnected")
+    def _no_stream(self) -> None:
         self.stream = None
-        self.problem = "the sidecar process is gone. Connect again with ody.connect()"
-        self._changed()
 
     @property
     def lease_info(self) -> LeaseInfo:
@@ -309,13 +207,6 @@ class Connection:
         """Drop the lease; the session is gone, or somebody else's to release."""
         self.hidden.close()
         self._lease.drop()
-
-    def _changed(self) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                listener()
-            except Exception:
-                log.exception("a listener of %r failed", self.name)
 
     def __enter__(self) -> Connection:
         self._blocks.append(self.opened_by_this_call)
@@ -339,12 +230,14 @@ class Beginning:
         prompt: str,
         orientation: str,
         image: Source | None,
+        broadcast: bool,  # noqa: FBT001 - `Connection.beginning` names it
         timeout: float,
     ) -> None:
         self._connection = connection
         self._portrait = is_portrait(orientation)
         self._prompt, self._orientation, self._timeout = prompt, orientation, timeout
         self._image, self._url = image, ""
+        self._broadcast = broadcast
         self._waiter: Waiter[wire.Answer] | None = None
 
     def prepare(self) -> None:
@@ -372,15 +265,19 @@ class Beginning:
             prompt=self._prompt,
             portrait=self._portrait,
             image=self._url,
+            broadcast=self._broadcast,
         )
 
     def wait(self) -> Stream:
         """Wait until its first picture is there; to be called once."""
         assert self._waiter is not None
         connection = self._connection
-        connection.link.collect(self._waiter, self._timeout + GRACE)
+        longer = wire.BROADCAST_SECONDS if self._broadcast else 0
+        connection.link.collect(self._waiter, self._timeout + longer + GRACE)
         if connection.stream is None:
             raise StreamError(connection.problem or "the stream ended as it began")
+        if self._broadcast and connection.stream.broadcast is None:
+            connection.say("nobody can watch yet; stream.broadcast says where once they can")
         return connection.stream
 
     def call_off(self) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.config import Target, resolve_target
 from odyssey_nb.errors import (
@@ -23,7 +23,11 @@ from odyssey_nb.kernel.hidden import Given, WhenHidden, when_hidden
 from odyssey_nb.kernel.link import SidecarLink
 from odyssey_nb.kernel.local_service import address_of
 from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.kernel.spectator import Spectator
 from odyssey_nb.wire import link as wire
+
+if TYPE_CHECKING:
+    from odyssey_nb.kernel.held import Held
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +76,7 @@ class ConnectionManager:
 
     def __init__(self) -> None:
         self._connections: dict[str, Connection] = {}
+        self._spectators: dict[str, Spectator] = {}  # their names are none of a connection
         self._targets: dict[str, Target] = {}
         self._policies: dict[str, WhenHidden] = {}
         self._turns: dict[str, threading.RLock] = {}
@@ -175,6 +180,35 @@ class ConnectionManager:
             raise ConnectionLostError(connection.problem or "the connection was lost as it opened")
         return connection
 
+    def watch(self, name: str, url: str, token: str, *, timeout: float) -> Spectator:
+        """Join the broadcast at `url` as `name`, or return who watches it already."""
+        with self._turn(name):
+            existing = self._spectators.get(name)
+            if existing is not None and existing.is_open and existing.url == url:
+                self.say(f"already watching the {existing.target}")
+                return existing
+            if existing is not None:
+                self._disconnect(existing)
+            hooks.install()
+            link = self._sidecar()
+            spectator = self._spectators[name] = Spectator(self, link, name=name, url=url)
+            if name in self.players:
+                self.players[name].bind(spectator)
+            try:
+                link.ask(
+                    lambda number: wire.Watch(
+                        id=number, connection=name, url=url, token=token, timeout=timeout
+                    ),
+                    timeout=timeout,
+                    grace=CONNECT_GRACE,
+                )
+            except BaseException:
+                with suppress(OdysseyNBError):
+                    self._disconnect(spectator)
+                raise
+            self.say(f"watching the {spectator.target}")
+            return spectator
+
     def _sidecar(self) -> SidecarLink:
         state = runtime()
         with self._starting_sidecar:
@@ -204,25 +238,28 @@ class ConnectionManager:
             connection.hidden.clock.touch()
 
     def names(self) -> list[str]:
-        """Return the names of all connections, also of those that are being opened or closed."""
-        return list(self._connections)
+        """Return all names, also of what is being opened or closed."""
+        return [*self._connections, *self._spectators]
+
+    def _find(self, name: str) -> Held | None:
+        return self._connections.get(name) or self._spectators.get(name)
 
     def all(self) -> list[Connection]:
         """Return the open connections."""
         return [each for each in list(self._connections.values()) if each.is_open]
 
-    def disconnect(self, name: str, *, only: Connection | None = None) -> bool:
-        """End the connection called `name`, if it is `only`; return whether there was one.
+    def disconnect(self, name: str, *, only: Held | None = None) -> bool:
+        """End what is called `name`, if it is `only`; return whether there was one.
 
         One that is still being opened is called off, so that its opener fails at once and this call
         need not wait for a streamer that nobody wants any more.
         """
-        opening = self._connections.get(name)
+        opening = self._find(name)
         if opening is not None and not opening.is_open and only in (None, opening):
             with suppress(LinkError):
                 opening.link.post(lambda n: wire.Disconnect(id=n, connection=name))
         with self._turn(name):
-            connection = self._connections.get(name)
+            connection = self._find(name)
             if connection is None or (only is not None and connection is not only):
                 return False
             self._disconnect(connection)
@@ -232,7 +269,7 @@ class ConnectionManager:
         with self._book:
             return self._turns.setdefault(name, threading.RLock())
 
-    def _disconnect(self, connection: Connection) -> None:
+    def _disconnect(self, connection: Held) -> None:
         # Interrupted before it is posted, the connection stays known and can be ended later.
         link = connection.link
         if link.usable:
@@ -247,15 +284,16 @@ class ConnectionManager:
                     raise AnswerTimeoutError("the sidecar did not close in time") from None
         self.forget(connection)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Held) -> None:
         """The connection has ended."""
         connection.close_lease()
         self._strike(connection)
 
-    def _strike(self, connection: Connection) -> None:
+    def _strike(self, connection: Held) -> None:
         with self._book:
-            if self._connections.get(connection.name) is connection:
-                del self._connections[connection.name]
+            for book in (self._connections, self._spectators):
+                if book.get(connection.name) is connection:
+                    del book[connection.name]
 
     def release_all(self, reason: str, *, budget: float) -> None:
         """Let the sidecar say all goodbyes and end, waiting for it at most `budget` seconds."""
@@ -307,17 +345,20 @@ class ConnectionManager:
             print(text)  # noqa: T201 - this is the cell's output
 
     def _take_event(self, event: wire.Event) -> None:
-        connection = self._connections.get(event.connection)
+        connection = self._find(event.connection)
         if connection is not None:
             connection.take_event(event)
 
     def _take_picture(self, picture: wire.Picture) -> None:
-        connection = self._connections.get(picture.connection)
+        connection = self._find(picture.connection)
         if connection is not None:
             connection.take_picture(picture)
 
     def _sidecar_lost(self, link: SidecarLink) -> None:
         """Follow the end of a sidecar; sessions that it could not end are released from outside."""
+        for spectator in [each for each in list(self._spectators.values()) if each.link is link]:
+            spectator.sidecar_lost()
+            self._strike(spectator)
         lost = [each for each in list(self._connections.values()) if each.link is link]
         for connection in lost:
             connection.sidecar_lost()

@@ -39,9 +39,9 @@ class Sequence:
         """When the newest picture was shown, in seconds since its stream's first."""
         return self._elapsed / CLOCK_RATE
 
-    def begin(self) -> int:
-        """Count what arrives from now on to a new stream, and return its number."""
-        self.stream += 1
+    def begin(self, stream: int | None = None) -> int:
+        """Count what arrives from now on to a new stream, and return its number: the next one."""
+        self.stream = self.stream + 1 if stream is None else stream
         self._reset()
         return self.stream
 

@@ -9,8 +9,9 @@ Four seams, each set on an instance, checked on the lowest and the newest suppor
   section 6.3.1).
 - `hear_keyframe_requests`: a sender fed with packets drops such requests; here they reach the
   encoder.
-- `offer_loopback`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
-  ``lo`` up.
+- `prepare_ice`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
+  ``lo`` up; and closed in the moment in which it has connected, it checks for ever whether the
+  other end still consents.
 """
 
 from __future__ import annotations
@@ -145,13 +146,18 @@ def hear_keyframe_requests(sender: RTCRtpSender, on_request: Callable[[], None])
     vars(sender)["_send_keyframe"] = on_request
 
 
-def offer_loopback(peer: RTCPeerConnection) -> None:
-    """Let `peer` gather 127.0.0.1 first; call before it sets its local description."""
+def prepare_ice(peer: RTCPeerConnection) -> None:
+    """Let `peer` gather 127.0.0.1 first, and leave nothing behind when it closes.
+
+    Call it before it sets its local description.
+    """
     transports = {each.sender.transport for each in peer.getTransceivers()}
     if peer.sctp is not None:
         transports.add(peer.sctp.transport)
     for transport in transports:
-        _gather_loopback(transport.transport.iceGatherer._connection)
+        connection = transport.transport.iceGatherer._connection
+        _gather_loopback(connection)
+        _end_consent_with(connection)
 
 
 def _gather_loopback(connection: aioice.Connection) -> None:
@@ -162,3 +168,19 @@ def _gather_loopback(connection: aioice.Connection) -> None:
         return await gather(component=component, addresses=[LOOPBACK, *others], **options)
 
     vars(connection)["get_component_candidates"] = with_loopback
+
+
+def _end_consent_with(connection: aioice.Connection) -> None:
+    ask, close = connection.query_consent, connection.close
+    over = False
+
+    async def closing() -> None:
+        nonlocal over
+        over = True
+        await close()
+
+    async def asking() -> None:
+        if not over:
+            await ask()
+
+    vars(connection).update(close=closing, query_consent=asking)

@@ -56,13 +56,19 @@ class Broadcaster:
         """Broadcast a stream from its `first` picture on, and tell its owner when it plays."""
         loop = asyncio.get_running_loop()
         token = secrets.token_urlsafe(24)
-        url = f"{self._negotiate.origin}/live/{stream_id}"
+        origin = self._negotiate.origin
+        url, page = f"{origin}/live/{stream_id}", f"{origin}/watch/{stream_id}?token={token}"
 
         def ready(listed: bool) -> None:  # noqa: FBT001 - what a playlist calls
             if self._now is not None and self._now.stream_id == stream_id:
                 playlist = f"{url}/{PLAYLIST}?token={token}" if listed else None
                 self._tell(
-                    BroadcastReady(webrtc_url=url, spectator_token=token, broadcast_url=playlist)
+                    BroadcastReady(
+                        webrtc_url=url,
+                        spectator_token=token,
+                        broadcast_url=playlist,
+                        watch_url=page,
+                    )
                 )
 
         def written(listed: bool) -> None:  # noqa: FBT001

@@ -20,7 +20,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from odyssey_nb.media.h264 import CLOCK_RATE
 from odyssey_nb.media.ice import add_candidate
-from odyssey_nb.media.rtp import h264_codecs, hear_keyframe_requests, offer_loopback
+from odyssey_nb.media.rtp import h264_codecs, hear_keyframe_requests, prepare_ice
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.codec import MalformedMessageError
 from odyssey_nb.wire.signaling import Answer, IceCandidate, Offer
@@ -134,7 +134,7 @@ class Peer:
             track, ice_servers=ice_servers, request_keyframe=request_keyframe, on_state=on_state
         ) as connection:
             peer = cls(connection, on_message)
-            offer_loopback(connection)
+            prepare_ice(connection)
             await connection.setLocalDescription(await connection.createOffer())
             yield peer, Offer(sdp=connection.localDescription.sdp)
 

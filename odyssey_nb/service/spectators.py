@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiortc import RTCSessionDescription
 
-from odyssey_nb.media.rtp import offer_loopback
+from odyssey_nb.media.rtp import prepare_ice
 from odyssey_nb.service.peer import PictureTrack, sending
 from odyssey_nb.wire.streamer import NotAdmitted, SpectatorAnswer
 
@@ -106,7 +106,7 @@ async def _answer(connection: RTCPeerConnection, offer: str) -> str:
     """
     try:
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-        offer_loopback(connection)
+        prepare_ice(connection)
         await connection.setLocalDescription(await connection.createAnswer())
     except Exception as error:  # a stranger's text can break a parser in many ways
         raise NotUnderstoodError(f"{type(error).__name__}") from error

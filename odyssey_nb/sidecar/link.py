@@ -12,18 +12,22 @@ from odyssey_nb.concurrency import Crew
 from odyssey_nb.config import VERSION
 from odyssey_nb.errors import LinkError, NotConnectedError
 from odyssey_nb.framing import FrameTooLargeError, frame, read_frame
-from odyssey_nb.sidecar.connection import HeldConnection, refusal
+from odyssey_nb.sidecar.connection import HeldConnection
+from odyssey_nb.sidecar.held import refusal
 from odyssey_nb.sidecar.release import release_from_outside
+from odyssey_nb.sidecar.spectator import HeldSpectator
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from odyssey_nb.sidecar.held import Held
+
 log = logging.getLogger(__name__)
 
 
 class Link:
-    """Serves one kernel. `connections` are those that it holds, by name."""
+    """Serves one kernel. `connections` are what it holds, by name."""
 
     def __init__(
         self,
@@ -35,7 +39,7 @@ class Link:
         self._reader, self._writer = reader, writer
         self._idle = idle
         self._crew = Crew()
-        self._connections: dict[str, tuple[HeldConnection, asyncio.Task[None]]] = {}
+        self._connections: dict[str, tuple[Held, asyncio.Task[None]]] = {}
 
     @property
     def busy(self) -> bool:
@@ -63,7 +67,7 @@ class Link:
         """Close every connection, each with a proper goodbye."""
         await self._end(*self._connections.values())
 
-    async def _end(self, *connections: tuple[HeldConnection, asyncio.Task[None]]) -> None:
+    async def _end(self, *connections: tuple[Held, asyncio.Task[None]]) -> None:
         """Let each leave politely, call off those that are not up yet, and wait for all."""
         for held, task in connections:
             held.leave()
@@ -75,7 +79,9 @@ class Link:
     def _take(self, message: wire.FromKernel) -> None:
         match message.type:
             case "connect":
-                self._connect(message)
+                self._open(message, HeldConnection(message, self._tell))
+            case "watch":
+                self._open(message, HeldSpectator(message, self._tell))
             case "disconnect":
                 self._crew.start(self._disconnect(message))
             case "release":
@@ -89,15 +95,14 @@ class Link:
                 if found is not None:
                     _pass_on(found[0], message)
 
-    def _connect(self, request: wire.Connect) -> None:
-        if request.connection in self._connections:
-            error = LinkError(f"{request.connection!r} is already open")
+    def _open(self, request: wire.Connect | wire.Watch, held: Held) -> None:
+        if held.name in self._connections:
+            error = LinkError(f"{held.name!r} is already open")
             self._tell(refusal(request.id, error))
             return
-        held = HeldConnection(request, self._tell)
-        self._connections[request.connection] = held, self._crew.start(self._hold(held))
+        self._connections[held.name] = held, self._crew.start(self._hold(held))
 
-    async def _hold(self, held: HeldConnection) -> None:
+    async def _hold(self, held: Held) -> None:
         try:
             await held.run()
         finally:
@@ -115,7 +120,7 @@ class Link:
         heard = await release_from_outside(request)
         self._tell(wire.Answer(id=request.id, number=int(heard)))
 
-    def _find(self, message: wire.Command) -> HeldConnection | None:
+    def _find(self, message: wire.Command) -> Held | None:
         found = self._connections.get(message.connection)
         if found is None:
             error = NotConnectedError(f"{message.connection!r} is not connected")
@@ -130,7 +135,7 @@ class Link:
 
 
 def _pass_on(
-    held: HeldConnection,
+    held: Held,
     message: wire.Subscribe | wire.Unsubscribe | wire.Credit | wire.WantKeyframe,
 ) -> None:
     match message.type:

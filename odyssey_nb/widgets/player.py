@@ -17,7 +17,8 @@ from odyssey_nb.widgets.transport import Window
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from odyssey_nb.kernel.connection import Connection
+    from odyssey_nb.kernel.held import Held
+    from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.wire.link import Picture
 
@@ -52,10 +53,13 @@ class Player(anywidget.AnyWidget):
     ).tag(sync=True)
     name = t.Unicode("default", help="The connection's name.").tag(sync=True)
     target = t.Unicode("", help="Which service it goes to.").tag(sync=True)
+    spectating = t.Bool(False, help="Whether it is watched only, and steered elsewhere.").tag(
+        sync=True
+    )
     caption = t.Unicode("", help="Text under the picture; empty hides it.").tag(sync=True)
 
     def __init__(self, name: str, **traits: Any) -> None:
-        self._connection: Connection | None = None
+        self._connection: Held | None = None
         self._stops: list[Callable[[], None]] = []
         self._stop_view: Callable[[], None] | None = None
         self._window = Window()
@@ -65,7 +69,7 @@ class Player(anywidget.AnyWidget):
         answer_while_busy(self)
         self.on_msg(self._on_message)
 
-    def bind(self, connection: Connection) -> None:
+    def bind(self, connection: Held) -> None:
         """Show `connection` from now on."""
         with self._flow:
             if self._connection is connection:
@@ -90,18 +94,17 @@ class Player(anywidget.AnyWidget):
         connection = self._connection
         if connection is None:
             return
-        stream = connection.stream
         error, _, hint = connection.problem.partition(". ")
         with self.hold_sync():
             self.status = str(connection.status)
-            self.streaming = stream is not None
+            self.streaming = connection.streaming
             self.stage = connection.stage
             self.applied_prompt = connection.applied_prompt
             self.target = connection.target
             self.orientation = connection.orientation
             self.error, self.hint = error, hint
             self.stream_ends = connection.stream_ends
-            idle = connection.status == "connected" and stream is None
+            idle = connection.status == "connected" and not connection.streaming
             self.idle_since = (self.idle_since or time.time()) if idle else 0.0
         if connection.released is not None:
             # The page outlives this kernel. A message, because a page that restarts its kernel
@@ -189,10 +192,10 @@ class Player(anywidget.AnyWidget):
     def _seen(self) -> None:
         """A view is on screen now; say what would have come of it if it had not been."""
         connection = self._connection
-        if connection is None or not connection.is_open:
+        if connection is None or connection.hidden is None or not connection.is_open:
             return
-        coming = connection.hidden.clock.left(streaming=connection.stream is not None)
-        unseen = connection.seen()
+        coming = connection.hidden.clock.left(streaming=connection.streaming)
+        unseen = connection.hidden.seen()
         if unseen > NOTICE_SECONDS and coming is not None:
             step, left = coming
             self.send({"type": "seen_again", "unseen": unseen, "step": step, "left": max(0, left)})
@@ -226,7 +229,7 @@ class Player(anywidget.AnyWidget):
         return {}
 
     def _stream(self) -> Stream:
-        stream = self._connection.stream if self._connection is not None else None
+        stream: Stream | None = getattr(self._connection, "stream", None)
         if stream is None:
             raise NoStreamError("no stream runs")
         return stream
@@ -237,11 +240,19 @@ def player_of(stream: Stream) -> Player:
 
     An old stream shows what runs under that name now, if anything does.
     """
-    manager = get_manager()
-    connection = manager.get(stream.connection.name) or stream.connection
-    players = manager.players
-    player = players.get(connection.name)
+    connection = get_manager().get(stream.connection.name) or stream.connection
+    return _player(connection)
+
+
+def player_watching(spectator: Spectator) -> Player:
+    """Return the one Player of a broadcast that is watched."""
+    return _player(spectator, spectating=True)
+
+
+def _player(shown: Held, **traits: Any) -> Player:
+    players = get_manager().players
+    player: Player | None = players.get(shown.name)
     if player is None or player.comm is None:
-        player = players[connection.name] = Player(connection.name)
-    player.bind(connection)
+        player = players[shown.name] = Player(shown.name, **traits)
+    player.bind(shown)
     return player

@@ -11,7 +11,8 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 2
+LINK_VERSION = 3
+BROADCAST_SECONDS = 10.0  # how long the answer to a start waits until others can watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,20 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Join a broadcast; what `connection` names is then looked at, not steered."""
+
+    id: int
+    connection: str
+    url: str
+    token: str = field(repr=False)
+    timeout: float
+    type: Literal["watch"] = "watch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Start a stream."""
+    """Start a stream; with `broadcast` the answer waits for what others need to watch."""
 
     id: int
     connection: str
@@ -50,6 +63,7 @@ class Start:
     portrait: bool
     timeout: float
     image: str = field(default="", repr=False)  # a data URL
+    broadcast: bool = False
     type: Literal["start"] = "start"
 
 
@@ -257,10 +271,27 @@ class StreamChanged:
     type: Literal["stream_changed"] = "stream_changed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastStarted:
+    """Others can watch stream number `stream`; `playlist` and `page` are empty where there is none.
+
+    All three addresses are opened by `token`, which is in the last two.
+    """
+
+    connection: str
+    stream: int
+    url: str
+    token: str = field(repr=False)
+    playlist: str = field(default="", repr=False)
+    page: str = field(default="", repr=False)
+    type: Literal["broadcast_started"] = "broadcast_started"
+
+
 Command = Start | Interact | Mark | End | Fetch  # of one connection; each is answered
 FromKernel = (
     Hello
     | Connect
+    | Watch
     | Start
     | Interact
     | Mark
@@ -274,14 +305,14 @@ FromKernel = (
     | Unsubscribe
     | WantKeyframe
 )
-Request = Connect | Start | Interact | Mark | End | Disconnect | Release | Goodbye | Fetch
-Event = StatusChanged | SessionGranted | StreamChanged
-FromSidecar = Hello | Answer | Picture | StatusChanged | SessionGranted | StreamChanged
+Request = Connect | Watch | Start | Interact | Mark | End | Disconnect | Release | Goodbye | Fetch
+Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted
+FromSidecar = Hello | Answer | Picture | Event
 
 from_kernel: Codec[FromKernel] = Codec(
-    Hello, Connect, Start, Interact, Mark, End, Disconnect, Release, Goodbye,
+    Hello, Connect, Watch, Start, Interact, Mark, End, Disconnect, Release, Goodbye,
     Fetch, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(
-    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged
+    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged, BroadcastStarted
 )

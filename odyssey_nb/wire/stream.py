@@ -79,11 +79,15 @@ class StreamEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcastReady:
-    """Others can watch: by WHEP at ``{webrtc_url}/whep``, by HLS at `broadcast_url` if given."""
+    """Others can watch: by WHEP at ``{webrtc_url}/whep``, by HLS at `broadcast_url` if given.
+
+    `watch_url` is our own addition, which others ignore: a page for people without a notebook.
+    """
 
     webrtc_url: str
     spectator_token: str = field(repr=False)
     broadcast_url: str | None = field(default=None, repr=False)  # the token is in it
+    watch_url: str | None = field(default=None, repr=False)  # and in this
     type: Literal["broadcast_ready"] = "broadcast_ready"
 
 

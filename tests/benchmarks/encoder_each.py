@@ -15,7 +15,7 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 
 from odyssey_nb.media.h264 import CLOCK_RATE, Encoder
-from odyssey_nb.media.rtp import h264_codecs, offer_loopback
+from odyssey_nb.media.rtp import h264_codecs, prepare_ice
 from odyssey_nb.service.worlds.base import PICTURES_PER_SECOND, Planes
 from odyssey_nb.service.worlds.test_pattern import TestPattern
 from odyssey_nb.wire.stream import LANDSCAPE
@@ -70,7 +70,7 @@ async def main() -> None:
         transceiver = peer.addTransceiver(RawTrack(pictures), direction="sendonly")
         transceiver.setCodecPreferences(h264_codecs())
         await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
-        offer_loopback(peer)
+        prepare_ice(peer)
         await peer.setLocalDescription(await peer.createAnswer())
         return web.Response(
             text=peer.localDescription.sdp,

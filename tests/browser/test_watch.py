@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Notebook
 from tests.conftest import API_KEY, Service, wait_until
 from tests.service.raw_client import RawClient
 
 pytestmark = pytest.mark.browser
+
+Open = Callable[..., Notebook]
 
 
 @dataclass
@@ -83,3 +86,20 @@ def test_links_that_open_nothing(page: Page, broadcast: Broadcast) -> None:
     assert response is not None
     assert response.headers["referrer-policy"] == "no-referrer"
     expect(page.get_by_role("heading", name="There is no such stream")).to_be_visible()
+
+
+def test_watching_in_a_notebook(open_notebook: Open) -> None:
+    """A Player without controls but Leave shows the broadcast; it says when that is over."""
+    notebook = open_notebook(
+        "%load_ext odyssey_nb\nimport odyssey_nb as ody",
+        'stream = ody.start("a red house", broadcast=True)',
+        "live = ody.watch(stream.broadcast)\nlive",
+    )
+    notebook.run_all()
+    notebook.wait_live(pictures=3)
+    player = notebook.player
+    for label in ("prompt", "send the prompt", "end the stream"):
+        expect(player.get_by_label(label, exact=True)).to_be_hidden()
+    expect(player.locator(".odyssey-source")).to_contain_text("watching · broadcast at 127.0.0.1")
+    player.get_by_label("watch no more").click()
+    expect(player.locator(".odyssey-pill")).to_have_text("ended")

@@ -31,7 +31,7 @@ from odyssey_nb.media.rtp import (
     PictureAssembler,
     ask_for_keyframe,
     hear_keyframe_requests,
-    offer_loopback,
+    prepare_ice,
     receive_pictures,
 )
 from odyssey_nb.service.peer import PictureTrack
@@ -312,13 +312,13 @@ async def watching(
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType == "video/H264"])
         hear_keyframe_requests(transceiver.sender, on_request)
-        offer_loopback(sender)
+        prepare_ice(sender)
         await sender.setLocalDescription(await sender.createOffer())
         offer = sender.localDescription.sdp
         await receiver.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         (incoming,) = [each.receiver for each in receiver.getTransceivers()]
         receive_pictures(incoming, taken)
-        offer_loopback(receiver)
+        prepare_ice(receiver)
         await receiver.setLocalDescription(await receiver.createAnswer())
         answer = RTCSessionDescription(receiver.localDescription.sdp, "answer")
         await sender.setRemoteDescription(answer)

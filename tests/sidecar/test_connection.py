@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from odyssey_nb.sidecar.connection import Subscription
+from odyssey_nb.sidecar.held import Subscription
 from odyssey_nb.wire.link import Picture
 
 

@@ -45,11 +45,7 @@ export function furnish() {
     "Mark",
   );
   const end = element("button", { type: "button", "aria-label": "end the stream" }, "End");
-  const disconnect = element(
-    "button",
-    { type: "button", "aria-label": "disconnect and free the streamer" },
-    "Disconnect",
-  );
+  const disconnect = element("button", { type: "button" });
   const form = element("form", { class: "odyssey-controls" }, input, send, mark, end, disconnect);
 
   const error = element("span", { class: "odyssey-error" });

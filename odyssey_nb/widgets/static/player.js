@@ -23,6 +23,7 @@ import { UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js";
  * @property {number} idle_since  Unix time in seconds; 0 while there is a stream
  * @property {string} name  the connection's
  * @property {string} target  the service, in words
+ * @property {boolean} spectating  it is watched only, and steered elsewhere
  * @property {string} caption  a text of the user's own
  */
 
@@ -189,6 +190,7 @@ function render({ model, el }) {
     if (UNDERWAY.includes(status)) return { text: "connecting…", busy: true };
     if (streaming && !painted) return { text: "waiting for the first picture…", busy: true };
     if (screen.stream !== null) return { text: "", busy: false };
+    if (model.get("spectating")) return { text: "the broadcast has ended", busy: false };
     const again = status === "failed" ? "try again" : "start a stream";
     return { text: `type a prompt to ${again}`, busy: false };
   }
@@ -229,10 +231,16 @@ function render({ model, el }) {
     say(parts.prompt, sent ? sent.prompt : applied);
     parts.prompt.title = sent ? sent.prompt : applied;
     canvas.setAttribute("aria-label", applied ? `live picture: ${applied}` : "live picture");
-    say(parts.source, [model.get("name"), model.get("target")].filter(Boolean).join(" · "));
+    const named = model.get("spectating") ? "watching" : model.get("name");
+    say(parts.source, [named, model.get("target")].filter(Boolean).join(" · "));
     say(parts.caption, model.get("caption"));
     parts.caption.hidden = model.get("caption") === "";
 
+    const spectating = model.get("spectating");
+    for (const part of [input, parts.send, parts.end]) part.hidden = spectating;
+    say(parts.disconnect, spectating ? "Leave" : "Disconnect");
+    const leaves = spectating ? "watch no more" : "disconnect and free the streamer";
+    parts.disconnect.setAttribute("aria-label", leaves);
     say(parts.send, streaming ? "Send" : "Start");
     parts.send.setAttribute("aria-label", streaming ? "send the prompt" : "start a stream");
     const closed = !alive || asking("start") || UNDERWAY.includes(status);

@@ -1,0 +1,204 @@
+"""What the sidecar holds, whatever it is: its life, its ring of pictures, and who wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from odyssey_nb.errors import ConnectionLostError, NotConnectedError, OdysseyNBError
+from odyssey_nb.media.ring import Ring
+from odyssey_nb.wire import link as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_nb.wire.link import Picture
+
+log = logging.getLogger(__name__)
+
+MOST_HAPPENINGS = 1000  # remembered; older ones go
+
+
+class Subscription:
+    """The kernel's wish for pictures. Without credit they are dropped, up to the next keyframe.
+
+    The kernel cannot see what never reached it, so the keyframe is asked for here, as soon as there
+    is room for it; no service owes one unasked.
+    """
+
+    def __init__(
+        self, credit: int, send: Callable[[Picture], None], want_keyframe: Callable[[], None]
+    ) -> None:
+        self.credit = self.most = credit
+        self.dropped = 0  # pictures
+        self._send = send
+        self._want_keyframe = want_keyframe
+        self._waiting = True
+
+    def begin(self, tail: list[Picture]) -> None:
+        """Send the pictures since the newest keyframe; more than there is room for are left out."""
+        if len(tail) > self.credit:
+            self._want_keyframe()
+            return
+        for picture in tail:
+            self.offer(picture)
+
+    def offer(self, picture: Picture) -> None:
+        """Send `picture` if the kernel has room for it and can decode it."""
+        if self.credit <= 0 or (self._waiting and not picture.key):
+            self._waiting = True
+            self.dropped += 1
+            if self.credit > 0:
+                self._want_keyframe()
+            return
+        self._waiting = False
+        self.credit -= 1
+        self._send(picture)
+
+
+class Held(ABC):
+    """Something that shows pictures, from the kernel's request to its end; `run` is its life."""
+
+    def __init__(
+        self, request: wire.Connect | wire.Watch, tell: Callable[[wire.FromSidecar], None]
+    ) -> None:
+        self.name = request.connection
+        self._id = request.id
+        self._tell = tell
+        self._ring = Ring()
+        self._happenings: deque[wire.Happening] = deque(maxlen=MOST_HAPPENINGS)
+        self._subscription: Subscription | None = None
+        self._newer = asyncio.Event()
+        self._leave = asyncio.Event()
+        self._answered = False
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether it is up, and not on its way up or down."""
+
+    @abstractmethod
+    async def _live(self) -> None:
+        """Open, answer, and hold until it is over or `_leave` is set."""
+
+    @abstractmethod
+    async def _do(self, request: wire.Command) -> wire.Answer:
+        """Do what `request` says."""
+
+    @abstractmethod
+    def want_keyframe(self) -> None:
+        """Ask for a keyframe."""
+
+    async def run(self) -> None:
+        """Open, answer, hold, and close when told to or when it is lost."""
+        try:
+            await self._live()
+        except OdysseyNBError as error:
+            self._refuse(error)
+        except asyncio.CancelledError:
+            self._refuse(ConnectionLostError("connecting was called off"))
+            raise
+        except Exception:
+            log.exception("a connection failed")
+            self._refuse(OdysseyNBError("connecting failed"))
+        finally:
+            self._newer.set()
+
+    def _answer(self, text: str = "") -> None:
+        self._tell(wire.Answer(id=self._id, text=text))
+        self._answered = True
+
+    def _refuse(self, error: OdysseyNBError) -> None:
+        if not self._answered:
+            self._tell(refusal(self._id, error))
+
+    async def _until(self, over: asyncio.Future[Any]) -> None:
+        """Wait until it is over, or told to leave."""
+        leave = asyncio.ensure_future(self._leave.wait())
+        try:
+            await asyncio.wait({leave, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leave.cancel()
+
+    def leave(self) -> None:
+        """Let `run` end politely."""
+        self._leave.set()
+
+    async def ask(self, request: wire.Command) -> None:
+        """Do what `request` says and answer it."""
+        try:
+            answer = await self._do(request)
+        except asyncio.CancelledError:
+            self._tell(refusal(request.id, ConnectionLostError("the request was called off")))
+            raise
+        except OdysseyNBError as error:
+            answer = refusal(request.id, error)
+        except Exception:
+            log.exception("%s failed", request.type)
+            answer = refusal(request.id, OdysseyNBError(f"{request.type} failed in the sidecar"))
+        self._tell(answer)
+
+    def _check(self) -> None:
+        if not self.connected:
+            raise NotConnectedError(f"{self.name!r} is not connected")
+
+    async def _fetch(self, request: wire.Fetch) -> wire.Answer:
+        """Return pictures as `request` asks for them."""
+        if request.seconds:
+            pictures = self._ring.last(request.seconds)
+            happened = self._happened(pictures)
+            return wire.Answer(id=request.id, pictures=pictures, happenings=happened)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(request.timeout):
+                while not (found := self._ring.tail(stream=request.stream, after=request.after)):
+                    if not self.connected:
+                        raise ConnectionLostError("the connection was lost")
+                    self._newer.clear()
+                    await self._newer.wait()
+                return wire.Answer(id=request.id, pictures=found)
+        return wire.Answer(id=request.id)
+
+    def _remember(self, kind: str, stream: int, time: float, text: str) -> None:
+        self._happenings.append(wire.Happening(stream=stream, time=time, kind=kind, text=text))
+
+    def _happened(self, pictures: list[Picture]) -> list[wire.Happening]:
+        """Return what happened while `pictures` were shown."""
+        if not pictures:
+            return []
+        first, last = pictures[0], pictures[-1]
+        return [
+            each
+            for each in self._happenings
+            if each.stream == last.stream and first.time <= each.time <= last.time
+        ]
+
+    def subscribe(self, credit: int) -> None:
+        """Send pictures from the newest keyframe on."""
+        self._subscription = Subscription(credit, self._tell, self.want_keyframe)
+        self._subscription.begin(self._ring.tail())
+
+    def unsubscribe(self) -> None:
+        """Send no more pictures."""
+        self._subscription = None
+
+    def grant(self, pictures: int) -> None:
+        """The kernel has room for so many more."""
+        if self._subscription is not None:
+            subscription = self._subscription
+            subscription.credit = min(subscription.most, subscription.credit + pictures)
+
+    def _take(self, picture: Picture) -> None:
+        if not self._ring.put(picture):
+            self.want_keyframe()
+        self._newer.set()
+        if self._subscription is not None:
+            self._subscription.offer(picture)
+
+
+def refusal(request: int, error: OdysseyNBError) -> wire.Answer:
+    """Return `error` as the answer to a request, so that the kernel raises the same class."""
+    return wire.Answer(id=request, error=error.code, message=str(error), hint=error.hint)
