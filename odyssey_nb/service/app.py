@@ -123,7 +123,12 @@ def create_app(
             )
             metrics.read_from(
                 ServiceCollector(
-                    table, switchboard.totals, recordings, simulations, streamers=options.streamers
+                    table,
+                    switchboard.totals,
+                    recordings,
+                    simulations,
+                    broadcasts,
+                    streamers=options.streamers,
                 )
             )
             app.state.desk = Desk(

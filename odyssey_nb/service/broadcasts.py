@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_nb.service.storage import Storage
-    from odyssey_nb.wire.streamer import BroadcastBegan, FromControl
+    from odyssey_nb.wire.streamer import BroadcastBegan, FromControl, SpectatorGone
 
 ANSWER_SECONDS = 10.0  # what a streamer gets to answer a spectator
 KEEP_SECONDS = 60.0  # how long the last segments of an ended broadcast can still be fetched
@@ -45,6 +45,7 @@ class _Broadcast:
     # Those who joined and did not take leave. One whose connection is gone still may: the
     # JavaScript SDK closes it while its DELETE is on the way.
     spectators: set[str] = field(default_factory=set)
+    watching: set[str] = field(default_factory=set)  # those of them who are connected, or about to
 
 
 class Broadcasts:
@@ -74,7 +75,7 @@ class Broadcasts:
 
     def take(
         self,
-        message: BroadcastBegan | SpectatorAnswer,
+        message: BroadcastBegan | SpectatorAnswer | SpectatorGone,
         send: Callable[[FromControl], None],
     ) -> None:
         """Take what a streamer says of its broadcast; `send` reaches that streamer."""
@@ -83,6 +84,15 @@ class Broadcasts:
                 self._broadcasts[message.stream_id] = _Broadcast(message.token, send)
             case "spectator_answer":
                 self._answer(message)
+            case "spectator_gone":
+                broadcast = self._broadcasts.get(message.stream_id)
+                if broadcast is not None:
+                    broadcast.watching.discard(message.id)
+
+    @property
+    def watching(self) -> int:
+        """How many spectators all broadcasts have now."""
+        return sum(len(each.watching) for each in list(self._broadcasts.values()))
 
     def _answer(self, message: SpectatorAnswer) -> None:
         waiting = self._answers.get(message.id)
@@ -98,6 +108,7 @@ class Broadcasts:
         for spectator in broadcast.spectators:
             self._answer(SpectatorAnswer(id=spectator, refused=NotAdmitted.UNKNOWN))
         broadcast.spectators.clear()
+        broadcast.watching.clear()
         self._crew.start(self._retire(stream_id, writers))
 
     async def _retire(self, stream_id: str, writers: tuple[asyncio.Task[None], ...]) -> None:
@@ -129,6 +140,7 @@ class Broadcasts:
                 answer = await waiting
             if answer.refused is not None:
                 raise NotAdmittedError(answer.refused)
+            broadcast.watching.add(spectator)
             return spectator, answer.sdp
         except BaseException as error:
             self.leave(stream_id, spectator)
@@ -144,6 +156,7 @@ class Broadcasts:
         if broadcast is None or spectator not in broadcast.spectators:
             return False
         broadcast.spectators.discard(spectator)
+        broadcast.watching.discard(spectator)
         broadcast.send(DismissSpectator(id=spectator))
         return True
 

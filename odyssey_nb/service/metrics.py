@@ -9,6 +9,7 @@ label names an account, a session or a stream.
 ``odyssey_sessions_ended_total{reason}``           sessions that have ended
 ``odyssey_streams``                                streams that run now
 ``odyssey_streams_ended_total{reason}``            streams that have ended
+``odyssey_spectators``                             spectators of all broadcasts now
 ``odyssey_pictures_total``                         pictures of ended streams
 ``odyssey_encodes_total``                          their encodings: as many, whoever watched
 ``odyssey_recordings{state}``                      streams, by what became of their recording
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from odyssey_nb.service.broadcasts import Broadcasts
     from odyssey_nb.service.recordings import Recordings
     from odyssey_nb.service.sessions import SessionTable
     from odyssey_nb.service.simulations import SimulationQueue
@@ -70,6 +72,7 @@ class ServiceCollector(Collector):
         totals: StreamTotals,
         recordings: Recordings,
         simulations: SimulationQueue,
+        broadcasts: Broadcasts,
         *,
         streamers: int,
     ) -> None:
@@ -77,6 +80,7 @@ class ServiceCollector(Collector):
         self._totals = totals
         self._recordings = recordings
         self._simulations = simulations
+        self._broadcasts = broadcasts
         self._streamers = streamers
 
     def collect(self) -> Iterable[Metric]:
@@ -101,6 +105,9 @@ class ServiceCollector(Collector):
             self._table.endings,
         )
         yield GaugeMetricFamily("odyssey_streams", "Streams that run.", running)
+        yield GaugeMetricFamily(
+            "odyssey_spectators", "Spectators of all broadcasts.", self._broadcasts.watching
+        )
         yield _labelled(
             CounterMetricFamily(
                 "odyssey_streams_ended", "Streams that have ended.", labels=["reason"]

@@ -122,7 +122,7 @@ class Conversation:
                             message.pictures_total,
                             message.encodes_total,
                         )
-                    case "broadcast_began" | "spectator_answer":
+                    case "broadcast_began" | "spectator_answer" | "spectator_gone":
                         self._broadcasts.take(message, streamer.send)
         except StreamerLostError:
             self._table.end(self.session.id, STREAMER_LOST)

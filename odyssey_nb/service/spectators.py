@@ -10,7 +10,7 @@ from aiortc import RTCSessionDescription
 
 from odyssey_nb.media.rtp import prepare_ice
 from odyssey_nb.service.peer import PictureTrack, sending
-from odyssey_nb.wire.streamer import NotAdmitted, SpectatorAnswer
+from odyssey_nb.wire.streamer import NotAdmitted, SpectatorAnswer, SpectatorGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 30.0  # what a spectator gets to connect
 CLOSE_SECONDS = 2.0  # what all of them together get to close
 
 
@@ -38,6 +37,7 @@ class Spectators:
     ) -> None:
         self._hub = hub
         self._most = negotiate.spectators
+        self._patience = negotiate.join_seconds
         self._ice_servers = negotiate.ice_servers
         self._report = report
         self._watching: dict[str, asyncio.Task[None]] = {}
@@ -49,7 +49,11 @@ class Spectators:
             return
         task = asyncio.get_running_loop().create_task(self._serve(offer))
         self._watching[offer.id] = task
-        task.add_done_callback(lambda _: self._watching.pop(offer.id))
+        task.add_done_callback(lambda _: self._gone(offer))
+
+    def _gone(self, offer: SpectatorOffer) -> None:
+        del self._watching[offer.id]
+        self._report(SpectatorGone(id=offer.id, stream_id=offer.stream_id))
 
     def dismiss(self, spectator: str) -> None:
         """Send a spectator away."""
@@ -77,7 +81,7 @@ class Spectators:
             ) as connection:
                 sdp = await _answer(connection, offer.sdp)
                 self._report(SpectatorAnswer(id=offer.id, sdp=sdp))
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with asyncio.timeout(self._patience):
                     state = await _next(states, "connected", "failed", "closed")
                 if state == "connected":
                     await self._send(track, states)

@@ -29,6 +29,7 @@ class Negotiate:
     broadcasts: str = ""
     origin: str = ""
     spectators: int = 0  # of one stream, at most
+    join_seconds: float = 30  # what a spectator gets to connect
     ice_servers: list[IceServer] = field(default_factory=list)
     type: Literal["negotiate"] = "negotiate"
 
@@ -115,6 +116,15 @@ class SpectatorAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpectatorGone:
+    """A spectator who was answered does not watch any more, or never came."""
+
+    id: str
+    stream_id: str
+    type: Literal["spectator_gone"] = "spectator_gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """The streamer process is warm: everything slow is imported."""
 
@@ -187,6 +197,7 @@ FromStreamer = (
     | StreamOver
     | BroadcastBegan
     | SpectatorAnswer
+    | SpectatorGone
     | InteractiveStreamError
 )
 
@@ -212,5 +223,6 @@ from_streamer: Codec[FromStreamer] = Codec(
     StreamOver,
     BroadcastBegan,
     SpectatorAnswer,
+    SpectatorGone,
     InteractiveStreamError,
 )

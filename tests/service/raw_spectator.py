@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ from urllib.parse import urljoin
 
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from odyssey_nb.media.h264 import is_keyframe
 from odyssey_nb.media.rtp import receive_pictures
 from tests.service.raw_client import PATIENCE, until
 
@@ -32,22 +30,17 @@ class RawSpectator:
     resource: str = ""  # its URL
     answer: str = ""
     states: list[str] = field(default_factory=list)
-    connected: float = 0.0  # when, on the monotonic clock
     pictures: list[bytes] = field(default_factory=list)
-    arrivals: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.peer.on("connectionstatechange", self._state)
 
     def _state(self) -> None:
         self.states.append(self.peer.connectionState)
-        if self.states[-1] == "connected":
-            self.connected = time.monotonic()
 
     def _take(self, data: bytes, _timestamp: int, *, lost: bool) -> None:
         assert not lost
         self.pictures.append(data)
-        self.arrivals.append(time.monotonic())
 
     @classmethod
     @asynccontextmanager
@@ -77,12 +70,6 @@ class RawSpectator:
     async def see(self, count: int) -> None:
         """Wait until so many pictures have arrived."""
         await until(lambda: len(self.pictures) >= count)
-
-    @property
-    def first_keyframe(self) -> float:
-        """How long after it had connected a picture came that decoding can start with."""
-        first = next(at for at, each in enumerate(self.pictures) if is_keyframe(each))
-        return self.arrivals[first] - self.connected
 
     async def leave(self) -> int:
         """Delete the resource, and return the status of the answer."""
