@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from odyssey_nb.errors import NotFoundError, OdysseyNBError
+from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.local_service import address_of
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Recording:
     """
 
     def __init__(self, target: Target, info: RecordingInfo) -> None:
+        self.aio = Aio(self, "save", "thumbnail", "events", "delete")
         self._target = target
         self.stream_id = info.stream_id
         self.width, self.height = info.width, info.height

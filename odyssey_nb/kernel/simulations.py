@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from html import escape
@@ -12,6 +13,7 @@ from odyssey_nb.errors import (
     SimulationCancelledError,
     SimulationFailedError,
 )
+from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.recordings import Recording, RecordingList, ask, talking
 from odyssey_nb.wire.recordings import RecordingInfo
 from odyssey_nb.wire.simulations import SimulationInfo, SimulationStatus
@@ -42,6 +44,7 @@ class Simulation:
     """
 
     def __init__(self, target: Target, info: SimulationInfo) -> None:
+        self.aio = SimulationAio(self)
         self._target = target
         self._info = info
         self.id = info.job_id
@@ -109,7 +112,7 @@ class Simulation:
     def _follow(self, timeout: float | None) -> None:
         from tqdm.auto import tqdm
 
-        deadline = None if timeout is None else time.monotonic() + timeout
+        began = time.monotonic()
         with (
             talking(self._target) as talk,
             tqdm(
@@ -123,11 +126,8 @@ class Simulation:
                 bar.set_postfix_str(info.status)
                 if info.status in OVER:
                     return
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise AnswerTimeoutError(
-                        f"simulation {self.id[:8]} is {info.status} after {timeout:g} s",
-                        hint="It goes on; wait() waits again.",
-                    )
+                if timeout is not None and time.monotonic() >= began + timeout:
+                    raise still_under_way(self.id, info.status, timeout)
                 time.sleep(POLL_SECONDS if info.frames_total is not None else SLOW_POLL_SECONDS)
 
     def cancel(self) -> None:
@@ -155,6 +155,34 @@ class Simulation:
             f'<div style="margin-bottom:8px">{_line(info)}</div>'
             f"<div>{escape(info.error_message or '')}</div>{pictures}"
         )
+
+
+class SimulationAio(Aio):
+    """The twins of a simulation's methods; a wait that is cancelled asks no more."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__(simulation, "cancel", "wait")
+        self._simulation = simulation
+
+    async def wait(self, timeout: float | None = None) -> Simulation:  # noqa: ASYNC109
+        """Wait, without a bar; see `Simulation.wait`."""
+        simulation = self._simulation
+        try:
+            async with asyncio.timeout(timeout):
+                # Nothing here can be waited on: that is why it is asked again and again.
+                while await asyncio.to_thread(lambda: simulation.status) not in OVER:  # noqa: ASYNC110
+                    await asyncio.sleep(SLOW_POLL_SECONDS / 5)
+        except TimeoutError:
+            raise still_under_way(simulation.id, simulation.status, timeout or 0) from None
+        return simulation.wait()
+
+
+def still_under_way(job_id: str, status: str, waited: float) -> AnswerTimeoutError:
+    """Return the error of a wait that was shorter than its simulation."""
+    return AnswerTimeoutError(
+        f"simulation {job_id[:8]} is {status} after {waited:g} s",
+        hint="It goes on; wait() waits again.",
+    )
 
 
 def _told(info: SimulationInfo) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,26 @@ def test_cancelling() -> None:
     with pytest.raises(errors.AnswerTimeoutError, match=r"is processing after 0\.1 s"):
         long.wait(0.1)
     assert long.wait(60).status == "completed"
+
+
+def test_twins() -> None:
+    """Under .aio a simulation and its recording can be awaited; a wait may be called off."""
+
+    async def follow() -> None:
+        simulation = ody.simulate(SCRIPT, wait=False)
+        with pytest.raises(errors.AnswerTimeoutError, match="after 0 s"):
+            await simulation.aio.wait(timeout=0)
+        waiting = asyncio.ensure_future(simulation.aio.wait())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert await simulation.aio.wait(60) is simulation
+        (recording,) = simulation.recordings
+        events = await recording.aio.events()
+        assert events[0]["type"] == "start"
+
+    asyncio.run(follow())
 
 
 def test_mistakes_are_typed(shared: Service) -> None:
