@@ -158,19 +158,23 @@ class Simulator(Child[simulator.FromControl, simulator.FromSimulator]):
 
 
 class StreamerPool:
-    """Hands out warm streamers."""
+    """Hands out warm streamers, of processes of the given `kind`."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, kind: type[Streamer] = Streamer) -> None:
         self._crew = crew
-        self._warm: asyncio.Task[Streamer] = crew.start(Streamer.start())
+        self._kind = kind
+        self._warm = self._start()
         self._retired = False
+
+    def _start(self) -> asyncio.Task[Streamer]:
+        return self._crew.start(self._kind.start())
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[StreamerPool]:
+    async def open(cls, kind: type[Streamer] = Streamer) -> AsyncIterator[StreamerPool]:
         """Keep a streamer warm; on the way out, end every process that is left."""
         crew = Crew()
-        pool = cls(crew)
+        pool = cls(crew, kind)
         try:
             yield pool
         finally:
@@ -192,7 +196,7 @@ class StreamerPool:
         if self._retired or not self._warm.done():
             return False
         if self._warm.cancelled() or self._warm.exception() or not self._warm.result().alive:
-            self._warm = self._crew.start(Streamer.start())
+            self._warm = self._start()
             return False
         return True
 
@@ -207,7 +211,7 @@ class StreamerPool:
             StreamerLostError: No process could be started.
         """
         for _ in range(2):  # the warm one may have died while it waited
-            warm, self._warm = self._warm, self._crew.start(Streamer.start())
+            warm, self._warm = self._warm, self._start()
             try:
                 streamer = await asyncio.shield(warm)
             except StreamerLostError:
