@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 
 
 class Relay:
-    """Carries connections to one service; `cut` breaks all that are open."""
+    """Carries connections to one service; `cut` breaks all that are open.
+
+    While it is `down` it takes no others.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._to = host, port
         self._open: set[asyncio.StreamWriter] = set()
         self.url = ""
+        self.down = False
+        self._said = bytearray()
 
     @classmethod
     @asynccontextmanager
@@ -40,7 +45,14 @@ class Relay:
             writer.transport.abort()
         return len(broken) // 2
 
+    def count(self, words: bytes) -> int:
+        """Return how often the clients said `words`."""
+        return self._said.count(words)
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.down:
+            writer.transport.abort()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._to)
         except OSError:
@@ -50,16 +62,23 @@ class Relay:
         try:
             await asyncio.wait(
                 [
-                    asyncio.ensure_future(self._copy(reader, far_writer)),
+                    asyncio.ensure_future(self._copy(reader, far_writer, self._said)),
                     asyncio.ensure_future(self._copy(far_reader, writer)),
                 ]
             )
         finally:
             self._open -= {writer, far_writer}
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _copy(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        said: bytearray | None = None,
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
+                if said is not None:
+                    said += data
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -12,6 +12,7 @@ import msgspec
 
 from odyssey_nb import errors
 from odyssey_nb.client.retry import with_scheme
+from odyssey_nb.client.signaling import Signaling
 from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_body
 from odyssey_nb.wire.control import (
     AccessToken,
@@ -30,6 +31,7 @@ from odyssey_nb.wire.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from odyssey_nb.wire.script import Script
 
@@ -67,11 +69,6 @@ class Control:
         async with aiohttp.ClientSession(timeout=timeout) as http:
             yield cls(http, url, api_key)
 
-    @property
-    def http(self) -> aiohttp.ClientSession:
-        """The HTTP session, for the signaling socket."""
-        return self._http
-
     async def authenticate(self) -> None:
         """Exchange the key for a token, unless one is still good.
 
@@ -103,6 +100,12 @@ class Control:
         body, missing = SessionTokenRequest(session_id=session_id), errors.NotFoundError
         answer = await self._ask("POST", "/sessions/token", SessionToken, body, missing=missing)
         return answer.session_token
+
+    def signaling(
+        self, url: str, session_id: str, token: str
+    ) -> AbstractAsyncContextManager[Signaling]:
+        """Open a session's socket; see `Signaling.open`."""
+        return Signaling.open(self._http, url, session_id, token)
 
     async def sessions(self) -> Sessions:
         """List the account's live sessions (our local service only)."""

@@ -8,7 +8,6 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from odyssey_nb.client.signaling import Signaling
 from odyssey_nb.concurrency import insist
 from odyssey_nb.errors import ConnectError, NegotiationError, NoStreamerError, OdysseyNBError
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from odyssey_nb.client.control import Control
+    from odyssey_nb.client.signaling import Signaling
     from odyssey_nb.wire.control import SessionGrant
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ async def _give_back(control: Control, asking: asyncio.Future[SessionGrant]) -> 
 
 
 class Hold:
-    """A session that we hold; `signaling` is its socket, once it is open."""
+    """A session that we hold; `signaling` is its newest socket, once there is one."""
 
     def __init__(self, grant: SessionGrant) -> None:
         self.grant = grant
@@ -105,7 +105,7 @@ async def free(control: Control, session_id: str, signaling_url: str) -> None:
     try:
         async with asyncio.timeout(RELEASE_SECONDS):
             token = await control.session_token(session_id)
-            async with Signaling.open(control.http, signaling_url, session_id, token) as signaling:
+            async with control.signaling(signaling_url, session_id, token) as signaling:
                 pass
     except TimeoutError:
         raise ConnectError(f"the service did not answer within {RELEASE_SECONDS:g} s") from None

@@ -1,12 +1,26 @@
-"""How often to try again, and at which address."""
+"""How often to try again, for how long, and at which address."""
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-ATTEMPTS = 3
+ATTEMPTS = 3  # to connect
+RESUMES = 25  # attempts to open the socket of a session again
+RENEWALS = 5  # attempts to get another session
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a connection that broke is waited for, in seconds."""
+
+    stall: float = 5.0  # without a picture of a running stream, until that is called a stall
+    stalled: float = 30.0  # without one, until the session is given up; ICE gives up by then too
+    resume: float = 30.0  # for the socket of a session, which the service keeps for 40 s
+    renew: float = 20.0  # for another session; then both sides have given up within 50 s
+    asleep: float = 30.0  # that we did not run, until that counts as sleep
 
 
 def delay(attempt: int) -> float:

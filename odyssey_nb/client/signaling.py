@@ -15,6 +15,7 @@ from odyssey_nb.errors import NegotiationError
 from odyssey_nb.wire.codec import MalformedMessageError
 from odyssey_nb.wire.signaling import (
     ClientDisconnecting,
+    CloseCode,
     FromClient,
     FromServer,
     KeepAlive,
@@ -29,6 +30,7 @@ OPEN_SECONDS = 10.0
 SEND_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 KEEPALIVE_SECONDS = 10.0
+PING_SECONDS = 10.0  # and half of that for the answer, until a silent socket counts as closed
 LARGEST = 64 * 1024 * 1024
 
 
@@ -38,6 +40,22 @@ class SocketLostError(Exception):
     def __init__(self, code: int | None) -> None:
         super().__init__(code)
         self.code = code
+
+    @property
+    def meant(self) -> bool:
+        """Whether the service closed it for a reason of its own, which no new socket changes.
+
+        It then says goodbye or uses one of its own codes (protocol section 3.6); whatever else
+        closes a socket is an accident, and the session may go on.
+        """
+        return self.code is not None and (self.code == CloseCode.NORMAL or 4000 <= self.code < 5000)
+
+    def __str__(self) -> str:
+        if self.code == CloseCode.NORMAL:
+            return "the service ended the session"
+        if self.meant:
+            return f"the service closed the session ({self.code})"
+        return "the connection to the service broke"
 
 
 class Signaling:
@@ -61,7 +79,7 @@ class Signaling:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 socket = await http.ws_connect(
-                    address, max_msg_size=LARGEST, heartbeat=20.0, autoping=True
+                    address, max_msg_size=LARGEST, heartbeat=PING_SECONDS, autoping=True
                 )
         except aiohttp.WSServerHandshakeError as error:
             # The cause holds the address, and the address holds the token.

@@ -186,6 +186,8 @@ class Connection(Held):
             self.stream = Stream(self, event.stream, event.stream_id)
         elif event.state == "none":
             self.stage = ""
+            if self.stream is not None:
+                self.stream.ended_for = event.reason
             self.stream = None
             if event.reason not in {"ended", "not_started", "connection_lost"}:
                 self.problem = event.message or event.reason

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ORIENTATIONS = ("landscape", "portrait")
+BUSY = ("authenticating", "connecting", "reconnecting")  # statuses that say what they are at
 CREDIT = 40  # pictures that may be on their way to us
 GRANT = 10  # taken pictures after which new credit is sent
 
@@ -65,8 +66,8 @@ class Held:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be used."""
-        return self.status == "connected" and self.link.usable
+        """Whether it is up, or being repaired."""
+        return self.status in {"connected", "reconnecting"} and self.link.usable
 
     @property
     def streaming(self) -> bool:
@@ -158,7 +159,7 @@ class Held:
         if not self.history or self.history[-1] != event.status:
             self.history.append(event.status)
         self.status = event.status
-        self.stage = event.message if event.status in {"authenticating", "connecting"} else ""
+        self.stage = event.message if event.status in BUSY else ""
         if event.status == "failed":
             self.problem = f"{event.message}. {event.hint}".strip(". ")
         if event.status in {"disconnected", "failed"}:

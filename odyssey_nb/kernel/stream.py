@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from odyssey_nb.errors import NoStreamError, NotConnectedError
+from odyssey_nb.errors import ConnectionLostError, NoStreamError, NotConnectedError
 from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.pictures import Pictures
 from odyssey_nb.wire import link as wire
@@ -24,6 +24,7 @@ class Stream(Pictures):
     Attributes:
         id: The service's id of the stream.
         number: Counts the connection's streams, from 1.
+        ended_for: Why it ended; empty while it runs.
         broadcast: Where others can watch it; None where they cannot, or not yet.
     """
 
@@ -32,6 +33,7 @@ class Stream(Pictures):
         self.connection = connection
         self.number = number
         self.id = stream_id
+        self.ended_for = ""
         self.broadcast: Broadcast | None = None
         self.aio = Aio(self, "interact", "frame", "snapshot", "last", "mark", "end")
 
@@ -81,7 +83,7 @@ class Stream(Pictures):
 
     def end(self) -> None:
         """End the stream; the connection stays. A stream that has ended is left alone."""
-        if self.active:
+        if self.active or self._being_replaced:
             self.connection.request(wire.End, timeout=END_SECONDS)
 
     def __enter__(self) -> Stream:
@@ -98,8 +100,23 @@ class Stream(Pictures):
         self.connection.link.check_process()
         if not self.connection.is_open:
             raise NotConnectedError(f"the connection {self.connection.name!r} is closed")
+        if self._being_replaced:
+            raise ConnectionLostError(
+                "the connection broke and is being repaired",
+                hint="Wait a moment; then its stream goes on as conn.stream.",
+            )
+        if not self.active and self.ended_for == "connection_lost" and self.connection.stream:
+            raise NoStreamError(
+                "the connection broke, and another stream took this one's place",
+                hint="Use conn.stream.",
+            )
         if not self.active:
             why, _, hint = self.connection.problem.partition(". ")
             if why and self.connection.stream is None:
                 raise NoStreamError(why, hint=hint or None)
             raise NoStreamError("this stream has ended")
+
+    @property
+    def _being_replaced(self) -> bool:
+        lost, connection = self.ended_for == "connection_lost", self.connection
+        return lost and connection.stream is None and connection.status == "reconnecting"

@@ -31,12 +31,12 @@ class Clip:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What happened: prompts and marks, each with its `time` on the clock of `times`."""
+        """What happened: prompts, marks, repairs; each with its `time` on the clock of `times`."""
         return [
             {
                 "time": each.time,
                 "type": each.kind,
-                "text" if each.kind == "mark" else "applied_prompt": each.text,
+                "applied_prompt" if each.kind in {"start", "interact"} else "text": each.text,
             }
             for each in self._happenings
         ]

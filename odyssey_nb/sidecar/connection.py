@@ -24,6 +24,7 @@ class HeldConnection(Held):
         super().__init__(request, tell)
         self._request = request
         self._client: AsyncClient | None = None
+        self._repairing = False
         self._starts: set[asyncio.Task[Any]] = set()  # that run or wait for their turn
         self._turn = asyncio.Lock()  # to start or end a stream, in the order of the requests
 
@@ -43,6 +44,7 @@ class HeldConnection(Held):
                 on_event=self._follow,
                 on_picture=self._take,
                 ended_by=self._ended_by,
+                recall=self._ring.tail,
             ) as client:
                 self._client = client
                 self._answer(client.session_id)
@@ -104,10 +106,18 @@ class HeldConnection(Held):
             self._client.want_keyframe()
 
     def _follow(self, event: wire.Event) -> None:
-        """Pass an event on, and remember what it says about the stream's prompt."""
+        """Pass an event on, and remember what it says about the stream."""
         if event.type == "stream_changed" and event.state == "streaming" and event.prompt:
-            newest, begins = self._ring.newest, event.stream_id != ""
-            shown = newest is not None and newest.stream == event.stream and not begins
-            time = newest.time if shown and newest is not None else 0.0
-            self._remember("start" if begins else "interact", event.stream, time, event.prompt)
+            kind = "start" if event.stream_id else "interact"
+            self._remember(kind, event.stream, self._shown(event.stream), event.prompt)
+        elif event.type == "status_changed":
+            if self._repairing and event.status == "connected" and self._client is not None:
+                stream = self._client.stream_number
+                self._remember("reconnected", stream, self._shown(stream), event.message)
+            self._repairing = event.status == "reconnecting"
         self._tell(event)
+
+    def _shown(self, stream: int) -> float:
+        """Return the time of the newest picture of `stream`, 0 before its first."""
+        newest = self._ring.newest
+        return newest.time if newest is not None and newest.stream == stream else 0.0

@@ -207,12 +207,15 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """A start, interact or mark of stream number `stream`, at `time` of its pictures."""
+    """Something that happened to stream number `stream`, at `time` of its pictures.
+
+    Of `kind` "start", "interact", "mark" or "reconnected".
+    """
 
     stream: int
     time: float
     kind: str
-    text: str  # the applied prompt, or the mark's words
+    text: str  # the applied prompt, the mark's words, or how it was reconnected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

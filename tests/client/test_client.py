@@ -319,7 +319,7 @@ async def test_cancelled_at_any_moment(shared: Service) -> None:
             if 0 < instant < 16:
                 await asyncio.sleep(0.0004 * 1.6**instant)  # up to half a second, denser at first
             elif instant == 16:
-                await until(lambda: "connected" in statuses)
+                await until(lambda: "connected" in statuses, seconds=30)
             opening.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await opening
@@ -377,15 +377,14 @@ async def test_streamer_dies_while_something_waits(shared: Service) -> None:
 
 
 async def test_service_dies(tmp_path: Path) -> None:
-    """When the service dies, the client hears of it at once, and leaving takes no time."""
+    """When the service dies, the client notices at once, and leaving takes no time."""
     place = tmp_path / "place"
     place.mkdir()
     with running(place) as service:
         async with connect(service) as client:
             await client.start("something")
             service.process.kill()
-            async with asyncio.timeout(2):
-                assert isinstance(await client.lost, errors.ConnectionLostError)
+            await until(lambda: client.status == "reconnecting", seconds=2)
             began = time.monotonic()
         assert time.monotonic() - began < 3
 
