@@ -17,6 +17,7 @@ from PIL import Image
 from odyssey_nb import errors
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.client.control import Control
+from odyssey_nb.client.retry import Patience
 from odyssey_nb.service.database import Database, StreamRow
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.recordings import Recordings
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.link import Picture
     from odyssey_nb.wire.recordings import Recording
     from tests.conftest import Service
+
+HASTY = Patience(resume=0.5, renew=0.5)  # to give up
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +218,9 @@ async def test_a_killed_process_costs_at_most_the_last_second(tmp_path: Path, vi
     pictures: list[Picture] = []
     with running(tmp_path) as service:
         with pytest.raises(errors.ConnectionLostError):
-            async with AsyncClient.open(service.url, API_KEY, on_picture=pictures.append) as client:
+            async with AsyncClient.open(
+                service.url, API_KEY, on_picture=pictures.append, patience=HASTY
+            ) as client:
                 stream = await client.start("a forest")
                 await until(lambda: len(pictures) >= 50)
                 if victim == "service":

@@ -184,8 +184,8 @@ function render({ model, el }) {
     const [status, streaming] = [model.get("status"), model.get("streaming")];
     if (unable) return { text: unable, busy: false };
     if (kernel.fate !== "live") return { text: gone().text, busy: gone().tone === "busy" };
-    if (quiet) return { text: QUIET, busy: false };
     if (model.get("stage")) return { text: model.get("stage"), busy: true };
+    if (quiet) return { text: QUIET, busy: false };
     if (pending.some(({ verb }) => verb === "start")) return { text: "starting…", busy: true };
     if (UNDERWAY.includes(status)) return { text: "connecting…", busy: true };
     if (streaming && !painted) return { text: "waiting for the first picture…", busy: true };
