@@ -115,3 +115,40 @@ def test_from_a_live_session_to_a_deleted_recording(
     expect(player).to_have_count(0)
     expect(page.get_by_text("No recordings yet")).to_be_visible()
     assert complaints == []
+
+
+def test_simulations_and_pages(page: Page, service: Service, complaints: list[str]) -> None:
+    """One that waits is cancelled, one that is done plays script by script; lists have pages."""
+    where = {"url": service.url, "api_key": service.api_key}
+    ody.simulate([[(0, "start", f"sea {n}"), (0.1, "end")] for n in range(13)], **where)
+    running = ody.simulate([(0, "start", "a"), (60, "end")], wait=False, **where)
+    waiting = ody.simulate([(0, "start", "a"), (1, "end")], wait=False, **where)
+    sign_in(page, service.url)
+
+    jobs = page.get_by_role("region", name="Simulations").get_by_role("listitem")
+    expect(jobs).to_have_count(3)
+    expect(jobs.nth(1).get_by_role("progressbar")).to_be_visible()
+    expect(jobs.nth(1).get_by_role("button", name="Cancel")).to_be_hidden()
+    jobs.nth(0).get_by_role("button", name="Cancel").press("Enter")
+    question = page.get_by_role("dialog", name="Cancel this simulation?")
+    question.get_by_role("button", name="Cancel simulation").press("Enter")
+    expect(jobs.nth(0)).to_contain_text("cancelled")
+    assert waiting.status == "cancelled"
+    assert running.status == "processing"
+
+    jobs.nth(2).get_by_role("button", name="Watch").press("Enter")
+    player = page.get_by_role("dialog", name="Simulation of")
+    events = player.get_by_role("list", name="what happened")
+    expect(events).to_contain_text("sea 0")
+    player.get_by_role("button", name="Script 13").press("Enter")
+    expect(events).to_contain_text("sea 12")
+    player.get_by_role("button", name="close").press("Enter")
+
+    recordings = page.get_by_role("region", name="Recordings")
+    expect(recordings).to_contain_text("1–12 of 13")
+    expect(recordings.get_by_role("button", name="Newer")).to_be_disabled()
+    recordings.get_by_role("button", name="Older").press("Enter")
+    expect(recordings).to_contain_text("13–13 of 13")
+    expect(recordings.get_by_role("button", name="Older")).to_be_disabled()
+    expect(recordings.get_by_role("button", name="play the Recording")).to_have_count(1)
+    assert complaints == []
