@@ -2,8 +2,9 @@
 
 The map of the package, from what a user touches down to what crosses a process boundary:
 
-- `connect`, `start`, `interact`, `mark`, `end`, `disconnect`, `status`, `sessions`, `recordings`,
-  `usage`: the verbs (also ``%odyssey VERB``)
+- `connect`, `start`, `interact`, `mark`, `end`, `disconnect`, `status`, `recordings`, `usage`: the
+  verbs (also ``%odyssey VERB``)
+- `sessions`, `kill`, `reap`: what all your programs hold, and how it ends
 - `watch`: somebody else's broadcast
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it
@@ -26,7 +27,9 @@ from odyssey_nb.api import (
     disconnect,
     end,
     interact,
+    kill,
     mark,
+    reap,
     recordings,
     sessions,
     simulate,
@@ -52,8 +55,10 @@ __all__ = [
     "disconnect",
     "end",
     "interact",
+    "kill",
     "load_ipython_extension",
     "mark",
+    "reap",
     "recordings",
     "sessions",
     "simulate",

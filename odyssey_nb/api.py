@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.hidden import Given
-    from odyssey_nb.kernel.manager import SessionList
     from odyssey_nb.kernel.recordings import RecordingList
+    from odyssey_nb.kernel.release import Ended
+    from odyssey_nb.kernel.sessions import SessionList
     from odyssey_nb.kernel.simulations import Simulation, SimulationList
     from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
@@ -162,8 +163,42 @@ def status() -> list[Connection]:
 
 
 def sessions() -> SessionList:
-    """Return the sessions that this machine's processes hold, as a table."""
+    """Return every session that your programs on this machine hold or have left behind, as a table.
+
+    A session dangles when nobody will end it any more: the kernel or sidecar that held it is dead.
+    A service that lists its sessions (the local one does) also tells of programs without this
+    package; they are named by their process.
+
+    >>> sessions()[0].where
+    """
     return get_manager().sessions()
+
+
+def kill(which: str) -> Ended:
+    """End one session, whichever program holds it, and return what was ended.
+
+    A kernel whose session is ended so is told by whom, and can connect again.
+
+    >>> kill("3f2a")
+
+    Args:
+        which: The beginning of its id, or the name of its connection.
+
+    Raises:
+        NotFoundError: No session is called so.
+        UsageError: Several are.
+        SettingError: The key for its service is not known here.
+        ConnectError: The service does not answer.
+    """
+    return get_manager().kill(which)
+
+
+def reap() -> Ended:
+    """End every session that dangles, and remove its lease; return what was ended.
+
+    >>> reap()
+    """
+    return get_manager().reap()
 
 
 def _target(local: bool | None, url: str | None, api_key: str | None) -> Target:  # noqa: FBT001

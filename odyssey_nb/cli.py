@@ -12,9 +12,10 @@ from pathlib import Path
 from odyssey_nb import keys, verbs
 from odyssey_nb.config import VERSION, default_data_dir
 from odyssey_nb.errors import OdysseyNBError
+from odyssey_nb.kernel.runtime import runtime
 
 # Verbs of the table that make sense without a kernel.
-_VERBS = ("sessions", "recordings", "simulate", "simulations", "usage")
+_VERBS = ("sessions", "kill", "reap", "recordings", "simulate", "simulations", "usage")
 _DATABASE = "default: SQLite in the data directory; a password is better in ~/.pgpass"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -22,6 +23,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 def main() -> None:
     """Run the command; our own errors are one line and exit status 1."""
     args = _parser().parse_args()
+    runtime().terminal = True
     try:
         args.run(args)
     except OdysseyNBError as error:
@@ -47,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_commands(commands.add_parser("keys", help="make, list and revoke API keys"))
     for name in _VERBS:
         verb = verbs.find(name)
-        command = commands.add_parser(name, help=verb.help)
+        aliases = [verb.alias] if verb.alias else []
+        command = commands.add_parser(name, help=verb.help, aliases=aliases)
         for option in verb.options:
             command.add_argument(*option.flags, help=option.help, **option.more)
         command.set_defaults(run=lambda args, verb=verb: print(verb.run(args)))

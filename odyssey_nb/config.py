@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from odyssey_nb.errors import SettingError
+from odyssey_nb.private import writing
 
 try:
     VERSION = version("odyssey-nb")
@@ -79,7 +80,8 @@ def runtime_dir() -> Path:
         # By number where there is one: in a container the user may have no name.
         user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
         path = Path(tempfile.gettempdir()) / f"odyssey_nb-{user}"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with writing(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.stat()
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o077):
         raise SettingError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -13,10 +15,24 @@ def try_lock(fd: int) -> bool:
 
     Closing any descriptor of the file frees the lock. Where there are no locks it is always had.
     """
-    if fcntl is None:
-        return True
+    return fcntl is None or _try(fd, fcntl.LOCK_EX)
+
+
+def is_locked(fd: int) -> bool:
+    """Return whether another process has the lock of an open file; False where there are none.
+
+    Any number of processes may ask at once: none of them looks like a holder to the others.
+    """
+    if fcntl is None or not _try(fd, fcntl.LOCK_SH):
+        return fcntl is not None
+    with suppress(OSError):
+        fcntl.lockf(fd, fcntl.LOCK_UN)
+    return False
+
+
+def _try(fd: int, kind: int) -> bool:
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(fd, kind | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # POSIX allows either for a lock that is taken
         return False
     except OSError:  # a file system without locks

@@ -35,6 +35,7 @@ class Verb:
     run: Callable[[argparse.Namespace], object]
     options: tuple[Option, ...] = ()
     cell: bool = False
+    alias: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -204,9 +205,23 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             "sessions",
-            "Every session that this machine holds.",
+            "Every session that your programs here hold, or have left behind (also: ps).",
             "%odyssey sessions",
             lambda _: api.sessions(),
+            alias="ps",
+        ),
+        Verb(
+            "kill",
+            "End one session, whichever program holds it.",
+            "%odyssey kill 3f2a",
+            lambda args: api.kill(args.id),
+            (_option("id", help="How its id begins, or what its connection is called."),),
+        ),
+        Verb(
+            "reap",
+            "End every session that dangles, because what held it is dead.",
+            "%odyssey reap",
+            lambda _: api.reap(),
         ),
         Verb(
             "recordings",
@@ -259,8 +274,9 @@ def find(name: str) -> Verb:
     Raises:
         UnknownVerbError: There is none; the hint names the nearest.
     """
-    if name in VERBS:
-        return VERBS[name]
+    for verb in VERBS.values():
+        if name in {verb.name, verb.alias}:
+            return verb
     near = difflib.get_close_matches(name, VERBS, 1)
     hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(VERBS)}."
     raise UnknownVerbError(f"there is no verb called {name!r}", hint=hint)

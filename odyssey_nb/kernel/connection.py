@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.errors import NO_IMAGES, ImageError, StreamError
+from odyssey_nb.errors import NO_IMAGES, ConcurrentLimitError, ImageError, StreamError
 from odyssey_nb.kernel.aio import ConnectionAio
 from odyssey_nb.kernel.broadcast import Broadcast
 from odyssey_nb.kernel.held import ORIENTATIONS, Held
@@ -159,6 +159,10 @@ class Connection(Held):
         self.problem = problem
         self._changed()
 
+    def name_holders(self, error: ConcurrentLimitError) -> None:
+        """Let `error` say who holds what the account may have."""
+        self._manager.name_holders(error, self.access.url or "")
+
     def _follow(self, event: wire.Event) -> None:
         match event.type:
             case "session_granted":
@@ -166,9 +170,10 @@ class Connection(Held):
                 self.signaling_url = event.signaling_url
                 self._stream_seconds = event.stream_seconds
                 self.takes_images = event.image_to_video
-                self._lease.name_session(event.session_id)
+                self._lease.name_session(event.session_id, event.signaling_url)
             case "stream_changed":
                 self._follow_stream(event)
+                self._lease.use(streaming=self.stream is not None)
             case "broadcast_started":
                 if self.stream is not None and self.stream.number == event.stream:
                     self.stream.broadcast = Broadcast(
@@ -275,7 +280,11 @@ class Beginning:
         assert self._waiter is not None
         connection = self._connection
         longer = wire.BROADCAST_SECONDS if self._broadcast else 0
-        connection.link.collect(self._waiter, self._timeout + longer + GRACE)
+        try:
+            connection.link.collect(self._waiter, self._timeout + longer + GRACE)
+        except ConcurrentLimitError as error:
+            connection.name_holders(error)
+            raise
         if connection.stream is None:
             raise StreamError(connection.problem or "the stream ended as it began")
         if self._broadcast and connection.stream.broadcast is None:

@@ -26,6 +26,7 @@ from odyssey_nb.errors import ServiceStartError
 from odyssey_nb.kernel.logs import last_words, open_log
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.locking import try_lock
+from odyssey_nb.private import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,7 +125,9 @@ def _reap() -> None:
 def _starting() -> Iterator[None]:
     """Hold the lock under which a service is started."""
     deadline = time.monotonic() + START_SECONDS
-    fd = os.open(runtime_dir() / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = runtime_dir() / "service.lock"
+    with writing(lock):
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     held = False
     try:
         held = _mine.acquire(timeout=START_SECONDS)

@@ -6,12 +6,15 @@ import os
 from typing import IO
 
 from odyssey_nb.config import runtime_dir
+from odyssey_nb.private import writing
 
 
 def open_log(kind: str) -> IO[bytes]:
     """Begin the log of a process of this kind anew; only this user can read it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-    return os.fdopen(os.open(runtime_dir() / f"{kind}.log", flags, 0o600), "wb")
+    folder = runtime_dir()
+    with writing(folder):
+        return os.fdopen(os.open(folder / f"{kind}.log", flags, 0o600), "wb")
 
 
 def last_words(kind: str) -> str:

@@ -6,23 +6,26 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.config import Target, resolve_target
 from odyssey_nb.errors import (
     AnswerTimeoutError,
+    ConcurrentLimitError,
     ConnectionLostError,
     LinkError,
+    NoStreamerError,
     NotConnectedError,
     OdysseyNBError,
 )
-from odyssey_nb.kernel import hooks, leases
+from odyssey_nb.kernel import hooks, leases, release
 from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.hidden import Given, WhenHidden, when_hidden
 from odyssey_nb.kernel.link import SidecarLink
 from odyssey_nb.kernel.local_service import address_of
+from odyssey_nb.kernel.release import Ended, Reaping
 from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.kernel.sessions import SessionList, limit_hint
 from odyssey_nb.kernel.spectator import Spectator
 from odyssey_nb.wire import link as wire
 
@@ -35,36 +38,6 @@ CONNECT_SECONDS = 45.0
 CONNECT_GRACE = 6.0  # what a sidecar may need to take back a connection that did not come up
 DISCONNECT_SECONDS = 5.0
 RELEASE_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
-    """One line of ``ody.sessions()``; `seconds` since it was opened."""
-
-    connection: str
-    target: str
-    status: str
-    seconds: float
-    prompt: str
-    notebook: str
-    kernel_pid: int
-    here: bool
-
-
-class SessionList(list[SessionRow]):
-    """The sessions that this machine holds, as a table."""
-
-    def __repr__(self) -> str:
-        if not self:
-            return "no sessions on this machine"
-        lines = [f"{'connection':<12} {'status':<12} {'time':>6}  {'where':<22} prompt"]
-        for row in self:
-            where = "this kernel" if row.here else (row.notebook or f"process {row.kernel_pid}")
-            clock = f"{row.seconds // 60:.0f}:{row.seconds % 60:02.0f}"
-            lines.append(
-                f"{row.connection:<12} {row.status:<12} {clock:>6}  {where[-22:]:<22} {row.prompt}"
-            )
-        return "\n".join(lines)
 
 
 class ConnectionManager:
@@ -143,9 +116,12 @@ class ConnectionManager:
     def _open(self, name: str, target: Target, timeout: float) -> Connection:
         hooks.install()
         url, key = address_of(target, self.say)
-        link = self._sidecar()
-        lease = leases.Lease.take(name, url, link.pid)
         access = Target(url=url, api_key=key)
+        reaping = Reaping(access, list(self._connections.values()))
+        link = self._sidecar()
+        for row in reaping.wait():
+            self.say(f"{name}: freed what was left behind by {row.told()}")
+        lease = leases.Lease.take(name, url, link.pid)
         connection = Connection(
             self,
             link,
@@ -171,10 +147,12 @@ class ConnectionManager:
                 timeout=timeout,
                 grace=CONNECT_GRACE,
             )
-        except BaseException:
+        except BaseException as error:
             # An interrupted cell owns nothing: whatever the sidecar has opened by now goes again.
             with suppress(OdysseyNBError):
                 self._disconnect(connection)
+            if isinstance(error, (ConcurrentLimitError, NoStreamerError)):
+                self.name_holders(error, url)
             raise
         if not connection.is_open:
             raise ConnectionLostError(connection.problem or "the connection was lost as it opened")
@@ -309,35 +287,29 @@ class ConnectionManager:
         link.close()
 
     def sessions(self) -> SessionList:
-        """Return the sessions that processes of this machine hold."""
-        now, mine = time.time(), list(self._connections.values())
-        rows = [
-            SessionRow(
-                connection=each.name,
-                target=each.target,
-                status=str(each.status) if each.stream is None else "streaming",
-                seconds=now - each.lease_info.opened,
-                prompt=each.applied_prompt if each.stream is not None else "",
-                notebook=each.lease_info.notebook,
-                kernel_pid=each.lease_info.kernel_pid,
-                here=True,
-            )
-            for each in mine
-        ]
-        rows += [
-            SessionRow(
-                connection=each.connection,
-                target=each.url,
-                status="held" if leases.is_alive(each) else "lost",
-                seconds=now - each.opened,
-                prompt="",
-                notebook=each.notebook,
-                kernel_pid=each.kernel_pid,
-                here=False,
-            )
-            for each in leases.others({each.lease_path for each in mine})
-        ]
-        return SessionList(rows)
+        """Return the sessions that processes of this machine hold: `odyssey_nb.sessions`."""
+        return release.list_sessions(list(self._connections.values()))
+
+    def kill(self, which: str) -> Ended:
+        """End one session, whoever holds it: `odyssey_nb.kill`."""
+        row = release.find(self.sessions(), which)
+        if row.here and row.connection:
+            self.disconnect(row.connection)
+            return Ended([row], [])
+        ended = release.end([row], list(self._connections.values()))
+        for _, error in ended.kept:
+            raise error
+        return ended
+
+    def reap(self) -> Ended:
+        """End what dangles: `odyssey_nb.reap`."""
+        dangling = [row for row in self.sessions() if row.dangling]
+        return release.end(dangling, list(self._connections.values()))
+
+    def name_holders(self, error: OdysseyNBError, url: str) -> None:
+        """Let an error about a limit say who holds what there is, if that can be found out."""
+        with suppress(OdysseyNBError, OSError):
+            error.hint = limit_hint(self.sessions(), url) or error.hint
 
     def say(self, text: str) -> None:
         """Tell the user what a call did; a button's thread has no cell to write to."""
@@ -374,24 +346,10 @@ class ConnectionManager:
     def _release_lost(self, lost: list[Connection]) -> None:
         for connection in lost:
             try:
-                self._release_from_outside(connection)
+                release.release(connection.access, connection.session_id, connection.signaling_url)
             except OdysseyNBError:
                 log.warning("a lost session could not be released; its clocks will end it")
             connection.close_lease()
-
-    def _release_from_outside(self, connection: Connection) -> None:
-        access = connection.access
-
-        def make(number: int) -> wire.Request:
-            return wire.Release(
-                id=number,
-                url=access.url or "",
-                api_key=access.api_key or "",
-                session_id=connection.session_id,
-                signaling_url=connection.signaling_url,
-            )
-
-        self._sidecar().ask(make, timeout=RELEASE_SECONDS)
 
 
 def _same(one: Target, other: Target) -> bool:

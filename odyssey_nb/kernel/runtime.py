@@ -13,6 +13,8 @@ import types
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from odyssey_nb.kernel.link import SidecarLink
     from odyssey_nb.kernel.manager import ConnectionManager
 
@@ -31,6 +33,8 @@ class Runtime(types.ModuleType):
         self.forks = False
         self.cells: set[int] = set()  # threads that run one
         self.children: list[int] = []  # process ids of services that we started
+        self.terminal = False  # the command line, whose user types no Python
+        self.leases: set[Path] = set()  # that we hold; opening one anew would free its lock
 
 
 def runtime() -> Runtime:

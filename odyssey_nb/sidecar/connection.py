@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.errors import AnswerTimeoutError
+from odyssey_nb.leasefile import drop_lease, read_note
 from odyssey_nb.sidecar.held import Held
-from odyssey_nb.sidecar.lease import drop_lease, read_note
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:

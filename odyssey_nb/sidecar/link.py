@@ -14,7 +14,6 @@ from odyssey_nb.errors import LinkError, NotConnectedError
 from odyssey_nb.framing import FrameTooLargeError, frame, read_frame
 from odyssey_nb.sidecar.connection import HeldConnection
 from odyssey_nb.sidecar.held import refusal
-from odyssey_nb.sidecar.release import release_from_outside
 from odyssey_nb.sidecar.spectator import HeldSpectator
 from odyssey_nb.wire import link as wire
 
@@ -84,8 +83,6 @@ class Link:
                 self._open(message, HeldSpectator(message, self._tell))
             case "disconnect":
                 self._crew.start(self._disconnect(message))
-            case "release":
-                self._crew.start(self._release(message))
             case "start" | "interact" | "mark" | "end" | "fetch":
                 held = self._find(message)
                 if held is not None:
@@ -115,10 +112,6 @@ class Link:
         if found is not None:
             await self._end(found)
         self._tell(wire.Answer(id=request.id))
-
-    async def _release(self, request: wire.Release) -> None:
-        heard = await release_from_outside(request)
-        self._tell(wire.Answer(id=request.id, number=int(heard)))
 
     def _find(self, message: wire.Command) -> Held | None:
         found = self._connections.get(message.connection)

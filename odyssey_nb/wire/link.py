@@ -11,7 +11,7 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 3
+LINK_VERSION = 4
 BROADCAST_SECONDS = 10.0  # how long the answer to a start waits until others can watch
 
 
@@ -106,18 +106,6 @@ class Disconnect:
     id: int
     connection: str
     type: Literal["disconnect"] = "disconnect"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """Free a session that nobody holds any more; the answer's `number` is 1 if it was heard."""
-
-    id: int
-    url: str
-    api_key: str = field(repr=False)
-    session_id: str
-    signaling_url: str
-    type: Literal["release"] = "release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +288,6 @@ FromKernel = (
     | Mark
     | End
     | Disconnect
-    | Release
     | Goodbye
     | Fetch
     | Subscribe
@@ -308,12 +295,12 @@ FromKernel = (
     | Unsubscribe
     | WantKeyframe
 )
-Request = Connect | Watch | Start | Interact | Mark | End | Disconnect | Release | Goodbye | Fetch
+Request = Connect | Watch | Start | Interact | Mark | End | Disconnect | Goodbye | Fetch
 Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted
 FromSidecar = Hello | Answer | Picture | Event
 
 from_kernel: Codec[FromKernel] = Codec(
-    Hello, Connect, Watch, Start, Interact, Mark, End, Disconnect, Release, Goodbye,
+    Hello, Connect, Watch, Start, Interact, Mark, End, Disconnect, Goodbye,
     Fetch, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(

@@ -81,13 +81,19 @@ def sidecars(machine: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.fixture
-def kernel(local_service: Callable[[], Service], machine: Path) -> Iterator[Kernel]:
-    """A fresh kernel whose notebook has loaded the extension; nothing of it may be left behind."""
-    manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(machine / "kernel"))
+def kernel_for(machine: Path, name: str) -> Kernel:
+    """Start a kernel whose notebook has loaded the extension."""
+    manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(machine / name))
     manager.start_kernel()
     kernel = Kernel(manager)
     kernel.run("%load_ext odyssey_nb\nimport odyssey_nb as ody")
+    return kernel
+
+
+@pytest.fixture
+def kernel(local_service: Callable[[], Service], machine: Path) -> Iterator[Kernel]:
+    """A fresh kernel whose notebook has loaded the extension; nothing of it may be left behind."""
+    kernel = kernel_for(machine, "kernel")
     yield kernel
     kernel.stop()
     wait_until(lambda: not sidecars(machine), seconds=5, what="every sidecar's end")

@@ -335,7 +335,7 @@ def test_a_lease_holds_no_secret(connect: Connect, service: Service) -> None:
     assert conn.session_id in text
     assert service.api_key not in text
     assert conn.lease_path.stat().st_mode & 0o777 == 0o600
-    assert leases.others({conn.lease_path}) == []
+    assert leases.others() == []
 
 
 def test_ten_rounds_leave_nothing(connect: Connect, service: Service) -> None:
