@@ -71,6 +71,7 @@ def start(
     orientation: str = "landscape",
     image: Source | None = None,
     broadcast: bool = False,
+    bypass_expansion: bool = False,
     on: str = "default",
     timeout: float = 30.0,
 ) -> Stream:
@@ -82,7 +83,12 @@ def start(
         raise EmptyPromptError
     connection = get_manager().get(on) or get_manager().reopen(on)
     return connection.start(
-        prompt, orientation=orientation, image=image, broadcast=broadcast, timeout=timeout
+        prompt,
+        orientation=orientation,
+        image=image,
+        broadcast=broadcast,
+        bypass_expansion=bypass_expansion,
+        timeout=timeout,
     )
 
 
@@ -246,6 +252,7 @@ def simulate(
     script: object,
     *,
     orientation: str = "landscape",
+    bypass_expansion: bool = False,
     wait: bool = True,
     timeout: float | None = None,
     local: bool | None = None,
@@ -261,6 +268,7 @@ def simulate(
         script: Lines of ``SECONDS VERB PROMPT``, a list of ``(seconds, verb, prompt)``, a list of
             entries as the protocol has them, or a list of such scripts, which run as one batch.
         orientation: ``"landscape"`` or ``"portrait"``.
+        bypass_expansion: Let the service take prompts as they are, where the account may.
         wait: Wait with a progress bar until it is completed; else return at once.
         timeout: Longest wait, in seconds; None waits as long as it takes.
         local: See `recordings`.
@@ -268,6 +276,7 @@ def simulate(
         api_key: See `connect`.
 
     Raises:
+        PrivilegeError: The account may not bypass the expansion of prompts.
         ScriptError: The script breaks a rule; the message names the line or entry.
         SimulationQueueError: The account has as many waiting and running as it may.
         SimulationFailedError: It failed.
@@ -281,7 +290,7 @@ def simulate(
     portrait = is_portrait(orientation)
     scripts = gather(script)
     target = _target(local, url, api_key)
-    simulation = submit(target, scripts, portrait=portrait)
+    simulation = submit(target, scripts, portrait=portrait, bypass=bypass_expansion)
     return simulation.wait(timeout) if wait else simulation
 
 

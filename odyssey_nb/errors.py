@@ -13,6 +13,7 @@ OdysseyNBError
 │   ├── UnknownWorldError        no such world
 │   └── SettingError             a setting has a value it cannot have
 ├── AuthError                    the key or token was refused
+│   └── PrivilegeError           the account may not do that
 ├── ConnectError                 the service could not be reached or did not behave
 │   ├── NegotiationError         signaling or WebRTC did not come up
 │   └── ServiceStartError        the local service did not start
@@ -157,6 +158,13 @@ class AuthError(OdysseyNBError):
 
     code = "AUTH"
     hint = "Check ODYSSEY_API_KEY, or use the local service with ody.connect(local=True)."
+
+
+class PrivilegeError(AuthError):
+    """The account may not do that."""
+
+    code = "PRIVILEGE"
+    hint = "Leave bypass_expansion out, or ask the service's operator for the privilege."
 
 
 class ConnectError(OdysseyNBError):

@@ -279,6 +279,7 @@ class AsyncClient(Streams):
                 portrait=portrait,
                 input_image_base64=image,
                 broadcast=self._broadcast is not None,
+                bypass_vlm_expansion=self._bypass,
             )
             try:
                 await self._begin(start, timeout=START_SECONDS)

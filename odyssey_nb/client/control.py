@@ -148,6 +148,7 @@ class Control:
         """Submit a simulation of one script, or of several.
 
         Raises:
+            PrivilegeError: The account may not bypass the expansion of prompts.
             ScriptError: The service refuses a script; the message names the entry.
             SimulationQueueError: The account has as many waiting and running as it may.
         """
@@ -158,7 +159,12 @@ class Control:
             bypass_vlm_expansion=bypass,
         )
         return await self._ask(
-            "POST", "/simulation-jobs", SimulationInfo, body, refused=errors.ScriptError
+            "POST",
+            "/simulation-jobs",
+            SimulationInfo,
+            body,
+            refused=errors.ScriptError,
+            forbidden=errors.PrivilegeError,
         )
 
     async def simulation(self, job_id: str) -> SimulationInfo:
@@ -255,6 +261,7 @@ class Control:
         signed: bool = True,
         missing: type[errors.OdysseyNBError] = errors.ConnectError,
         refused: type[errors.OdysseyNBError] = errors.ConnectError,
+        forbidden: type[errors.OdysseyNBError] = errors.AuthError,
     ) -> T:
         if signed:
             await self.authenticate()
@@ -275,7 +282,7 @@ class Control:
         if not 200 <= status < 300:
             if status == 401 and signed:
                 self._token = None
-            raise _refusal(status, content, missing, refused)
+            raise _refusal(status, content, missing, refused, forbidden)
         try:
             return decode_body(content or b"{}", kind)
         except MalformedMessageError as error:
@@ -296,10 +303,12 @@ def _refusal(
     content: bytes,
     missing: type[errors.OdysseyNBError],
     refused: type[errors.OdysseyNBError],
+    forbidden: type[errors.OdysseyNBError],
 ) -> errors.OdysseyNBError:
     """Return the error for a refusal; decided by status and code, never by its words.
 
-    `missing` is what a 404 means for the request, `refused` what a 400, 413 or 422 does.
+    `missing` is what a 404 means for the request, `refused` what a 400, 413 or 422 does, and
+    `forbidden` what a 403 does.
     """
     try:
         body = msgspec.json.decode(content)
@@ -308,7 +317,8 @@ def _refusal(
     detail = body.get("detail", body) if isinstance(body, dict) else None
     text = detail if isinstance(detail, str) else ""
     if status in {401, 403}:
-        return errors.AuthError((text or "the API key was refused").rstrip(".").lower())
+        denied = errors.AuthError if status == 401 else forbidden
+        return denied((text or "the API key was refused").rstrip(".").lower())
     if status == 429:
         fields = detail if isinstance(detail, dict) else {}
         kind = _LIMITS.get(str(fields.get("error") or fields.get("code")), errors.LimitError)

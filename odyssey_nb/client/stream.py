@@ -22,6 +22,7 @@ _REASONS: dict[str, type[errors.OdysseyNBError]] = {
     "session_timeout": errors.StreamLimitError,
     "stream_already_active": errors.StreamActiveError,
     "no_active_stream": errors.NoStreamError,
+    "bypass_not_allowed": errors.PrivilegeError,
     "empty_prompt": errors.EmptyPromptError,
     "invalid_image": errors.ImageError,
     "image_not_supported": errors.ImageError,

@@ -70,6 +70,7 @@ class Streams(ABC):
         self._broadcast: asyncio.Future[wire.BroadcastReady] | None = None  # where it was asked for
         self._problem: wire.InteractiveStreamError | None = None
         self._portrait = False  # whether the newest is
+        self._bypass: bool | None = None  # what its start said of the expansion of prompts
         self._applied = ""  # the prompt that it applied last
 
     @abstractmethod
@@ -96,6 +97,7 @@ class Streams(ABC):
         orientation: str = "landscape",
         image: Source | None = None,
         broadcast: bool = False,
+        bypass_expansion: bool = False,
         timeout: float = START_SECONDS,  # noqa: ASYNC109
     ) -> ClientStream:
         """Start a stream and return it once its first picture is made.
@@ -105,11 +107,13 @@ class Streams(ABC):
             orientation: "landscape" (1280 x 704 pixels) or "portrait" (704 x 1280).
             image: What it starts from; see `media.image.pack`.
             broadcast: Let others watch; `broadcast` tells where, once they can.
+            bypass_expansion: Take the prompts as they are (protocol section 5.5); a privilege.
             timeout: Longest wait for the answer, in seconds.
 
         Raises:
             EmptyPromptError: The prompt has no words.
             ImageError: The image cannot be read, or streams here start from none.
+            PrivilegeError: The account may not bypass the expansion of prompts.
             StreamActiveError: A stream is active already; it goes on.
             AnswerTimeoutError: No answer in time; the stream is called off.
             StreamError, LimitError: The service refused.
@@ -127,7 +131,11 @@ class Streams(ABC):
             url = await asyncio.to_thread(pack, image, portrait=portrait)
         self._check()
         message = wire.InteractiveStreamStart(
-            prompt=prompt, portrait=portrait, input_image_base64=url, broadcast=broadcast
+            prompt=prompt,
+            portrait=portrait,
+            input_image_base64=url,
+            broadcast=broadcast,
+            bypass_vlm_expansion=bypass_expansion or None,
         )
         return await self._begin(message, timeout=timeout)
 
@@ -140,6 +148,7 @@ class Streams(ABC):
         if self.stream_state != StreamState.NONE:
             raise errors.StreamActiveError("a stream is already active")
         prompt, self._portrait = start.prompt, start.portrait
+        self._bypass = start.bypass_vlm_expansion
         self._move_stream(StreamState.STARTING, prompt=prompt, stream=self._sequence.begin())
         loop = asyncio.get_running_loop()
         self._broadcast = loop.create_future() if start.broadcast else None
@@ -163,9 +172,16 @@ class Streams(ABC):
         orientation: str = "landscape",
         image: Source | None = None,
         broadcast: bool = False,
+        bypass_expansion: bool = False,
     ) -> AsyncIterator[ClientStream]:
         """Start a stream, and end it on the way out."""
-        stream = await self.start(prompt, orientation=orientation, image=image, broadcast=broadcast)
+        stream = await self.start(
+            prompt,
+            orientation=orientation,
+            image=image,
+            broadcast=broadcast,
+            bypass_expansion=bypass_expansion,
+        )
         try:
             yield stream
         finally:

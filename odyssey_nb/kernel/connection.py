@@ -81,6 +81,7 @@ class Connection(Held):
         orientation: str = "landscape",
         image: Source | None = None,
         broadcast: bool = False,
+        bypass_expansion: bool = False,
         timeout: float = START_SECONDS,
     ) -> Stream:
         """Start a stream, and return it when its first picture is there.
@@ -94,16 +95,23 @@ class Connection(Held):
                 array (height, width, 3) of uint8 or of floats from 0 to 1. It is turned upright,
                 scaled to cover the picture and cut at its centre.
             broadcast: Let others watch; the stream's `broadcast` says where.
+            bypass_expansion: Let the service take prompts as they are, where the account may.
             timeout: Longest wait, in seconds.
 
         Raises:
             EmptyPromptError: The prompt has no words.
             ImageError: The image cannot be read, or streams here start from none.
             NotConnectedError: The connection is closed.
+            PrivilegeError: The account may not bypass the expansion of prompts.
             StreamError, LimitError: The service refused.
         """
         beginning = self.beginning(
-            prompt, orientation=orientation, image=image, broadcast=broadcast, timeout=timeout
+            prompt,
+            orientation=orientation,
+            image=image,
+            broadcast=broadcast,
+            bypass_expansion=bypass_expansion,
+            timeout=timeout,
         )
         beginning.prepare()
         try:
@@ -120,10 +128,13 @@ class Connection(Held):
         orientation: str = "landscape",
         image: Source | None = None,
         broadcast: bool = False,
+        bypass_expansion: bool = False,
         timeout: float = START_SECONDS,
     ) -> Beginning:
         """Return the steps of `start`, for whoever takes them one by one; nothing is done yet."""
-        return Beginning(self, prompt, orientation, image, broadcast, timeout)
+        beginning = Beginning(self, prompt, orientation, image, timeout)
+        beginning.options.update(broadcast=broadcast, bypass_expansion=bypass_expansion)
+        return beginning
 
     def disconnect(self) -> None:
         """End what runs and free the streamer; safe to call again."""
@@ -237,14 +248,13 @@ class Beginning:
         prompt: str,
         orientation: str,
         image: Source | None,
-        broadcast: bool,  # noqa: FBT001 - `Connection.beginning` names it
         timeout: float,
     ) -> None:
         self._connection = connection
         self._portrait = is_portrait(orientation)
         self._prompt, self._orientation, self._timeout = prompt, orientation, timeout
         self._image, self._url = image, ""
-        self._broadcast = broadcast
+        self.options = {"broadcast": False, "bypass_expansion": False}
         self._waiter: Waiter[wire.Answer] | None = None
 
     def prepare(self) -> None:
@@ -272,14 +282,14 @@ class Beginning:
             prompt=self._prompt,
             portrait=self._portrait,
             image=self._url,
-            broadcast=self._broadcast,
+            **self.options,
         )
 
     def wait(self) -> Stream:
         """Wait until its first picture is there; to be called once."""
         assert self._waiter is not None
         connection = self._connection
-        longer = wire.BROADCAST_SECONDS if self._broadcast else 0
+        longer = wire.BROADCAST_SECONDS if self.options["broadcast"] else 0
         try:
             connection.link.collect(self._waiter, self._timeout + longer + GRACE)
         except ConcurrentLimitError as error:
@@ -287,7 +297,7 @@ class Beginning:
             raise
         if connection.stream is None:
             raise StreamError(connection.problem or "the stream ended as it began")
-        if self._broadcast and connection.stream.broadcast is None:
+        if self.options["broadcast"] and connection.stream.broadcast is None:
             connection.say("nobody can watch yet; stream.broadcast says where once they can")
         return connection.stream
 

@@ -241,9 +241,14 @@ class SimulationList(list[Simulation]):
         )
 
 
-def submit(target: Target, scripts: list[Script], *, portrait: bool) -> Simulation:
+def submit(
+    target: Target, scripts: list[Script], *, portrait: bool, bypass: bool = False
+) -> Simulation:
     """Submit a simulation of `scripts`, and return it at once."""
-    info = ask(target, lambda control: control.simulate(scripts, portrait=portrait))
+    info = ask(
+        target,
+        lambda control: control.simulate(scripts, portrait=portrait, bypass=bypass or None),
+    )
     return Simulation(target, info)
 
 

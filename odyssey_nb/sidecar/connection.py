@@ -91,6 +91,7 @@ class HeldConnection(Held):
                     orientation="portrait" if request.portrait else "landscape",
                     image=request.image or None,
                     broadcast=request.broadcast,
+                    bypass_expansion=request.bypass_expansion,
                     timeout=request.timeout,
                 )
                 if request.broadcast:

@@ -64,6 +64,7 @@ class Start:
     timeout: float
     image: str = field(default="", repr=False)  # a data URL
     broadcast: bool = False
+    bypass_expansion: bool = False
     type: Literal["start"] = "start"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from PIL import Image
 
 from odyssey_nb import errors
 from odyssey_nb.client.client import AsyncClient
+from odyssey_nb.client.control import Control
 from odyssey_nb.media.h264 import Decoder
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from odyssey_nb.wire.link import Picture, SessionGranted, StatusChanged, StreamChanged
+from odyssey_nb.wire.script import gather
 from tests.conftest import API_KEY
 from tests.service.raw_client import until
 from tests.service.running import OTHER_KEY, running, streamers
@@ -297,6 +300,29 @@ async def test_stream_limit(tmp_path: Path) -> None:
             await client.end()
             over = [each for each in events if isinstance(each, StreamChanged)][-1]
             assert over.reason == "ended"
+
+
+async def test_the_privilege_to_bypass(shared: Service) -> None:
+    """Whoever may not bypass the expansion is told so by a type of its own; who may, may."""
+    async with connect(shared) as client:
+        with pytest.raises(errors.PrivilegeError, match="may not bypass") as raised:
+            await client.start("a forest", bypass_expansion=True)
+        assert "bypass_expansion" in raised.value.hint
+        await client.start("a forest")
+    script = gather([(0, "start", "a"), (1, "end")])
+    async with Control.open(shared.url, API_KEY) as control:
+        with pytest.raises(errors.PrivilegeError):
+            await control.simulate(script, portrait=False, bypass=True)
+
+    command = [sys.executable, "-m", "odyssey_nb.cli", "keys", "create", "--account", "privileged",
+               "--may-bypass", "--data-dir", str(shared.data_dir)]  # fmt: skip
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    (key,) = re.findall(r"^ody_\S+$", done.stdout, re.M)
+    async with (
+        AsyncClient.open(shared.url, key) as client,
+        client.stream("a forest", bypass_expansion=True) as stream,
+    ):
+        assert stream.prompt == "a forest"
 
 
 async def test_cancelled_at_any_moment(shared: Service) -> None:
