@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 from odyssey_nb.concurrency import Crew, background
 from odyssey_nb.config import VERSION, default_data_dir
@@ -33,6 +34,7 @@ from odyssey_nb.service.keys import LOCAL_KEY, KeyRing
 from odyssey_nb.service.limits import Limits
 from odyssey_nb.service.metrics import Metrics, RequestTimer, ServiceCollector
 from odyssey_nb.service.openapi import describe
+from odyssey_nb.service.patience import patient
 from odyssey_nb.service.pool import StreamerPool
 from odyssey_nb.service.rates import Rates
 from odyssey_nb.service.readiness import Probe
@@ -177,6 +179,7 @@ def create_app(
         redoc_url=None,
     )
     app.add_exception_handler(RefusedError, _refuse)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_middleware(RequestTimer, metrics=metrics)
     app.add_middleware(
         CORSMiddleware,
@@ -197,6 +200,11 @@ def _learn_keys(accounts: Accounts, keys: KeyRing, options: ServiceOptions) -> N
     accounts.remember(keys.local_key(), "local")
     for key in options.api_keys:
         accounts.remember(key)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Whoever hung up in the middle of a request gets no answer; that is no failure of ours."""
+    return Response(status_code=400)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
@@ -243,6 +251,7 @@ async def _serve(options: ServiceOptions, listener: socket.socket, database: Dat
         app,
         log_level="warning",
         access_log=False,  # tokens travel in query strings
+        http=patient(options.limits.request_seconds),
         ws="websockets-sansio",
         ws_max_size=WEBSOCKET_BYTES,
         timeout_graceful_shutdown=1,

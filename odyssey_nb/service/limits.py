@@ -33,6 +33,7 @@ class Limits:
     simulation_lease_seconds: float = 30  # after which one whose worker is silent is lost
     reclaim_seconds: float = 40  # an unopened reservation that old gives way to a new request
     spectators: int = 100  # of one stream
+    request_seconds: float = 120  # in which a request arrives: 40 MiB at 3 Mbit/s
     requests_per_second: float = 100  # of an account, and of key exchanges from one address
 
     @property
