@@ -148,17 +148,15 @@ class Connection(Held):
     def post(self, kind: type[Any], *, timeout: float, **fields: Any) -> Waiter[wire.Answer]:
         """Ask the sidecar something without waiting for its answer; see `SidecarLink.post`."""
         self.check()
-        self.hidden.clock.touch()
+        if kind is not wire.End:  # which is also what comes of it that nobody attends
+            self.hidden.clock.touch()
         return super().post(kind, timeout=timeout, **fields)
 
     def _is_attended(self) -> bool:
         """Whether somebody is here though no view says so: a cell's author, or spectators."""
         # How many watch a broadcast only the service knows, so it always counts as watched.
-        return bool(runtime().cells) or getattr(self.stream, "broadcast", None) is not None
-
-    def seen(self) -> float:
-        """A view of it is visible now; return for how many seconds nobody had attended."""
-        return self.hidden.seen()
+        watched = self.stream is not None and self.stream.broadcast is not None
+        return bool(runtime().cells) or watched
 
     def was_released(self, seconds: float) -> None:
         """The goodbye to the service took so long; views that outlive this kernel tell it."""

@@ -145,8 +145,9 @@ def connection(service: Service) -> Iterator[ody.kernel.connection.Connection]:
 def test_what_nobody_sees_is_ended(connection, service: Service) -> None:
     """The stream goes first, then the streamer is free; each time it is said why."""
     stream = connection.start("a forest")
-    connection.seen()
+    connection.hidden.seen()
     wait_until(lambda: not stream.active, what="the stream's end")
+    assert connection.hidden.clock.unseen >= 0.5, "its end is no sign of anybody"
     wait_until(lambda: connection.problem, what="the reason")
     assert connection.problem.startswith("the stream ended: no view was visible for 0:00. Start")
     with pytest.raises(errors.NoStreamError, match="no view was visible"):
@@ -160,7 +161,7 @@ def test_what_nobody_sees_is_ended(connection, service: Service) -> None:
 def test_reading_pictures_keeps_the_stream(connection, service: Service) -> None:
     """Who reads is no less there than who looks; without a view nothing is ended at all."""
     stream = connection.start("a forest")
-    connection.seen()
+    connection.hidden.seen()
     began = connection.hidden.clock.unseen
     for _ in range(40):
         number = stream.frame()
@@ -178,7 +179,7 @@ def test_a_running_cell_keeps_the_stream(
         "import time\n"
         "conn = ody.connect(when_hidden=(0.4, 0.8))\n"
         "stream = conn.start('a forest')\n"
-        "conn.seen()\n"
+        "conn.hidden.seen()\n"
         "until = time.monotonic() + 2\n"
         "while time.monotonic() < until: sum(range(1000))\n"
         "print('active', stream.active)"
