@@ -33,7 +33,15 @@ class Player(anywidget.AnyWidget):
     beside the traits, only while a view is on screen, and are never saved.
     """
 
-    _esm = module("_shared.js", "screen.js", "kernel.js", "words.js", "furniture.js", "player.js")
+    _esm = module(
+        "_shared.js",
+        "screen.js",
+        "kernel.js",
+        "words.js",
+        "floating.js",
+        "furniture.js",
+        "player.js",
+    )
     _css = (STATIC / "player.css").read_text()
 
     status = t.Unicode("disconnected", help="The connection's status.").tag(sync=True)
@@ -104,7 +112,8 @@ class Player(anywidget.AnyWidget):
             self.orientation = connection.orientation
             self.error, self.hint = error, hint
             self.stream_ends = connection.stream_ends
-            idle = connection.status == "connected" and not connection.streaming
+            held = connection.status == "connected" and not self.spectating
+            idle = held and not connection.streaming
             self.idle_since = (self.idle_since or time.time()) if idle else 0.0
         if connection.released is not None:
             # The page outlives this kernel. A message, because a page that restarts its kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,30 @@ class Notebook:
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
+    def select(self, cell: int) -> None:
+        """Select a cell, in command mode; cells count from 0."""
+        self.page.locator(".jp-Notebook-cell .jp-InputPrompt").nth(cell).click()
+
+    def run(self, cell: int) -> None:
+        """Run one cell."""
+        self.select(cell)
+        self.page.keyboard.press("Control+Enter")
+
+    def choose(self, menu: str, command: str) -> None:
+        """Choose a command from a menu of the menu bar."""
+        self.page.get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.locator(f'[data-command="{command}"]').click()
+
+    def restart(self) -> None:
+        """Restart the kernel, from the menu."""
+        self.choose("Kernel", "kernelmenu:restart")
+        self.page.locator(".jp-Dialog .jp-mod-warn").click()
+
+    @property
+    def stage(self) -> Any:
+        """What stands in the middle of the picture."""
+        return self.player.locator(".odyssey-stage")
+
     @property
     def player(self) -> Any:
         """The Player's root element."""
@@ -74,19 +99,20 @@ OpenNotebook = Callable[..., Notebook]
 @pytest.fixture
 def open_notebook(lab: Lab, page: Page) -> OpenNotebook:
     """Write the given cells as a notebook and open it: ``open_notebook("x = 1", "x")``."""
+    return functools.partial(open_in, page, lab)
 
-    def open_it(*cells: str, name: str = "test.ipynb") -> Notebook:
-        if cells:
-            lab.write(name, *cells)
-        page.goto(lab.address(name))
-        page.locator(".jp-Notebook").wait_for(timeout=60_000)
-        # Without a saved preference JupyterLab asks which kernel to use.
-        idle = page.get_by_title("Kernel status: Idle").or_(page.get_by_text("| Idle")).first
-        select = page.locator(".jp-Dialog .jp-mod-accept")
-        select.or_(idle).first.wait_for(timeout=60_000)
-        if select.is_visible():
-            select.click()
-        idle.wait_for(timeout=60_000)
-        return Notebook(page, lab, name)
 
-    return open_it
+def open_in(page: Page, lab: Lab, *cells: str, name: str = "test.ipynb") -> Notebook:
+    """Open a notebook of these cells in `page`; without any, the one that there is."""
+    if cells:
+        lab.write(name, *cells)
+    page.goto(lab.address(name))
+    page.locator(".jp-Notebook").wait_for(timeout=60_000)
+    # Without a saved preference JupyterLab asks which kernel to use.
+    idle = page.get_by_title("Kernel status: Idle").or_(page.get_by_text("| Idle")).first
+    select = page.locator(".jp-Dialog .jp-mod-accept")
+    select.or_(idle).first.wait_for(timeout=60_000)
+    if select.is_visible():
+        select.click()
+    idle.wait_for(timeout=60_000)
+    return Notebook(page, lab, name)

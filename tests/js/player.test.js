@@ -64,6 +64,7 @@ for (const [story, words, fate] of [
 test("the release is told only where the kernel told it", () => {
   const known = fateOf("restarted", 0.1234);
   assert.equal(known.text, "the kernel restarted; session released 0.1 s later; run the connect cell");
+  assert.match(fateOf("shut down", 0.0412).text, /shut down; session released 0.04 s later/);
   assert.equal(fateOf("died", null).text, "the kernel died and was started again; run the connect cell");
   assert.equal(fateOf("unreachable", null).tone, "busy");
 });

@@ -13,6 +13,7 @@ from comm.base_comm import BaseComm
 import odyssey_nb as ody
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.service.worlds.test_pattern import read
+from odyssey_nb.widgets import player as module
 from odyssey_nb.widgets.player import Player, player_of
 from tests.conftest import Service, wait_until
 
@@ -23,6 +24,7 @@ class Page(BaseComm):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.pictures: list[tuple[int, int]] = []  # stream and number of each
         self.answers: list[dict[str, Any]] = []
+        self.others: list[dict[str, Any]] = []
         self._ids = itertools.count()
         super().__init__(*args, **options)
 
@@ -32,6 +34,8 @@ class Page(BaseComm):
             self.pictures.append((content["stream"], content["seq"]))
         elif content.get("type") == "answer":
             self.answers.append(content)
+        elif content:
+            self.others.append(content)
 
     def say(self, kind: str, **fields: Any) -> None:
         """Send a message of the page to the kernel."""
@@ -100,3 +104,55 @@ def test_an_old_stream_shows_what_runs_now(start: Callable[[], Any], service: Se
     assert player_of(old) is player
     assert player.status == "connected"
     assert player.streaming
+
+
+def test_a_view_that_comes_back_hears_what_it_missed(
+    start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen again after a while, a view is told for how long it was not, and what was to come."""
+    monkeypatch.setattr(module, "NOTICE_SECONDS", 0.3)
+    stream, _, page = start()
+    page.say("view", visible=True, decodes=False)
+    clock = stream.connection.hidden.clock
+    wait_until(lambda: clock.unseen > 0.4, what="a while")
+    assert not page.others
+    page.say("seen")
+    (said,) = page.others
+    assert (said["type"], said["step"]) == ("seen_again", "end")
+    assert said["unseen"] + said["left"] == pytest.approx(120, abs=0.1)
+    page.say("seen")
+    assert len(page.others) == 1, "and hears it once"
+
+
+def test_a_mark_is_set_from_the_page(start: Callable[[], Any]) -> None:
+    """The answer says when, and the mark is among the clip's events."""
+    stream, _, page = start()
+    stream.frame()
+    answer = page.ask("mark")
+    assert answer["ok"]
+    assert stream.last(5).events[-1] == {"time": answer["time"], "type": "mark", "text": ""}
+
+
+def test_a_streamer_that_is_held_for_nothing_has_a_clock(start: Callable[[], Any]) -> None:
+    """It begins when the stream ends, and is gone with the next stream or the connection."""
+    stream, player, page = start()
+    assert player.idle_since == 0
+    stream.end()
+    began = wait_until(lambda: player.idle_since, what="the clock")
+    player.caption = "something else"
+    assert player.idle_since == began
+    assert page.ask("start", prompt="a calm sea")["ok"]
+    assert player.idle_since == 0
+    stream.connection.stream.end()
+    wait_until(lambda: player.idle_since > began, what="the clock")
+    stream.connection.disconnect()
+    wait_until(lambda: player.idle_since == 0, what="no clock")
+
+
+def test_a_kernel_that_goes_says_how_long_its_goodbye_took(start: Callable[[], Any]) -> None:
+    """The page that outlives it hears a figure that was measured, for its own connection."""
+    _, _, page = start()
+    get_manager().release_all("restart", budget=20)
+    (said,) = [each for each in page.others if each["type"] == "farewell"]
+    assert said["name"] == "default"
+    assert 0 < said["released"] < 20

@@ -4,6 +4,7 @@
 import { element } from "./_shared.js";
 
 const EXPAND_ICON = "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4";
+const FLOAT_ICON = "M14 7V3H2v10h4M9 9h5v4H9z";
 
 /** Make the player's elements; nothing here knows the model. */
 export function furnish() {
@@ -21,10 +22,17 @@ export function furnish() {
     title: "full screen",
   });
   expand.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${EXPAND_ICON}"/></svg>`;
+  const float = element("button", {
+    class: "odyssey-expand odyssey-float",
+    type: "button",
+    "aria-label": "picture in picture",
+    title: "picture in picture",
+  });
+  float.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${FLOAT_ICON}"/></svg>`;
   const notice = element("div", { class: "odyssey-notice", role: "status", hidden: "" });
   // It takes the focus, so that keys reach the player.
   const focus = { class: "odyssey-screen", tabindex: "0" };
-  const screen = element("div", focus, canvas, veil, pill, meter, notice, expand);
+  const screen = element("div", focus, canvas, veil, pill, meter, notice, float, expand);
 
   const sending = element("span", { class: "odyssey-sending" });
   const prompt = element("span", { class: "odyssey-prompt" });
@@ -63,7 +71,7 @@ export function furnish() {
     problem,
   );
   return {
-    root, screen, canvas, pill, words, meter, veil, stage, notice, expand, under, sending, prompt,
-    source, caption, form, input, send, mark, end, disconnect, problem, error, hint,
+    root, screen, canvas, pill, words, meter, veil, stage, notice, float, expand, under, sending,
+    prompt, source, caption, form, input, send, mark, end, disconnect, problem, error, hint,
   };
 }

@@ -5,6 +5,7 @@
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
 import { Commands, Throttle, clock, every, keepKeys, listen, randomId, say } from "./_shared.js";
+import { Floating } from "./floating.js";
 import { furnish } from "./furniture.js";
 import { KernelClock, KernelWatch } from "./kernel.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
@@ -83,6 +84,9 @@ function render({ model, el }) {
     gap() {
       if (visible && keyframes.allows(performance.now())) tell({ type: "need_keyframe", view });
     },
+    decoded(frame) {
+      floating.show(frame);
+    },
     unable(why) {
       unable = why;
       announce();
@@ -90,6 +94,12 @@ function render({ model, el }) {
     },
   });
   if (!screen.able) unable = NO_DECODER;
+
+  const floating = new Floating(document, () => {
+    parts.float.setAttribute("aria-pressed", String(floating.open));
+    look();
+    update();
+  });
 
   const kernel = new KernelWatch(
     model,
@@ -122,6 +132,8 @@ function render({ model, el }) {
       const picture = /** @type {Picture} */ (/** @type {unknown} */ (message));
       kernelClock.hear(picture.sent, received);
       screen.show(picture, buffers[0], received);
+      // The timers of a page in the background are slowed down; pictures are not.
+      if (performance.now() - lastTick > 2 * ACKNOWLEDGE_EVERY) tick();
     } else if (message.type === "answer") {
       commands.settle(/** @type {Answer & { id: string }} */ (/** @type {unknown} */ (message)));
     } else if (message.type === "seen_again") {
@@ -168,12 +180,13 @@ function render({ model, el }) {
   }
 
   function measure() {
-    const streaming = model.get("streaming");
+    const alive = kernel.fate === "live";
+    const streaming = alive && model.get("streaming");
     const fps = streaming ? rate.perSecond(performance.now()) : 0;
     const ends = streaming ? model.get("stream_ends") : 0;
     const now = kernelClock.seconds(Date.now());
     root.dataset.fps = String(fps);
-    const idle = kernel.fate === "live" ? model.get("idle_since") : 0;
+    const idle = alive ? model.get("idle_since") : 0;
     say(parts.meter, meterOf(fps, ends, idle, now));
     parts.meter.hidden = parts.meter.textContent === "";
     parts.meter.classList.toggle("odyssey-soon", ends > 0 && ends - now < 15);
@@ -245,7 +258,8 @@ function render({ model, el }) {
     parts.send.setAttribute("aria-label", streaming ? "send the prompt" : "start a stream");
     const closed = !alive || asking("start") || UNDERWAY.includes(status);
     parts.send.disabled = closed || status === "reconnecting";
-    parts.mark.hidden = !streaming;
+    parts.float.hidden = !(floating.able && screen.able && (streaming || floating.open));
+    parts.mark.hidden = spectating || !streaming;
     parts.mark.disabled = !alive || status !== "connected" || asking("mark");
     parts.end.disabled = !alive || !streaming || asking("end");
     parts.disconnect.disabled = !alive || !OPEN.includes(status) || asking("disconnect");
@@ -279,7 +293,8 @@ function render({ model, el }) {
 
   /** Tell the kernel whether anybody can see this view, when that changed. */
   function look() {
-    const shown = document.visibilityState === "visible" && (near || root.matches(":fullscreen"));
+    const here = document.visibilityState === "visible" && (near || root.matches(":fullscreen"));
+    const shown = here || floating.open;
     if (shown === visible) return;
     visible = shown;
     quietSince = performance.now();
@@ -314,6 +329,7 @@ function render({ model, el }) {
     () => (root.matches(":fullscreen") ? document.exitFullscreen() : root.requestFullscreen()),
     { signal },
   );
+  parts.float.addEventListener("click", () => floating.toggle(), { signal });
   parts.expand.hidden = !document.fullscreenEnabled;
   keepKeys(root, signal);
   root.addEventListener(
@@ -375,6 +391,7 @@ function render({ model, el }) {
     announce({ visible: false, gone: true });
     closing.abort();
     observer.disconnect();
+    floating.close();
     screen.close();
     root.remove();
   };

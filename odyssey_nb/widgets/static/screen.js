@@ -167,6 +167,7 @@ export class Screen {
    * @param {object} on
    * @param {() => void} on.paint  a picture was painted
    * @param {() => void} on.gap  only a keyframe helps
+   * @param {(frame: VideoFrame) => void} on.decoded  a picture, to look at or to clone
    * @param {(why: string) => void} on.unable  no picture can show here; told later, never at once
    */
   constructor(canvas, on) {
@@ -284,9 +285,11 @@ export class Screen {
       frame.close();
       return;
     }
+    this.#on.decoded(frame);
     this.#next?.close();
     this.#next = frame;
-    if (this.#askedToPaint) return;
+    if (document.visibilityState === "hidden") this.#paint(); // nothing asks a hidden page to
+    if (this.#askedToPaint || this.#next === null) return;
     this.#askedToPaint = true;
     requestAnimationFrame(() => this.#paint());
   }

@@ -51,7 +51,8 @@ export function fateOf(fate, released) {
   const [pill, what] = FATES[fate];
   if (fate === "unreachable") return { tone: "busy", pill, text: what };
   if (fate === "lost") return { tone: "failed", pill, text: what };
-  const freed = released === null ? "" : `; session released ${released.toFixed(1)} s later`;
+  const time = released === null ? "" : released.toFixed(released < 0.1 ? 2 : 1);
+  const freed = time && `; session released ${time} s later`;
   return { tone: "failed", pill, text: `${what}${freed}; run the connect cell` };
 }
 
