@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0  # after a step that failed
+LATE_SECONDS = 1.0  # a thread that wakes later than that stood still, and with it the process
+CATCH_UP_SECONDS = 6.0  # in which a visible view gives a sign, and older ones are read
 OFF = ("off", "none")
 
 
@@ -179,8 +181,11 @@ class HiddenWatch:
                     continue
                 except OdysseyNBError:
                     log.warning("a connection that nobody sees could not be ended; trying again")
+            began = time.monotonic()
             self._wake.wait(wait)
             self._wake.clear()
+            if wait is not None and time.monotonic() - began > wait + LATE_SECONDS:
+                self._wake.wait(CATCH_UP_SECONDS)
 
     def _do(self, step: str) -> None:
         connection, stream = self._connection, self._connection.stream

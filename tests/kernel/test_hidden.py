@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -169,6 +170,28 @@ def test_reading_pictures_keeps_the_stream(connection, service: Service) -> None
     assert began < 0.5
     assert stream.active
     assert service.held == 1
+
+
+def test_a_kernel_that_stood_still_hears_its_views_first(
+    kernel: Kernel, local_service: Callable[[], Service]
+) -> None:
+    """Stopped for longer than the policy allows, it ends nothing that a page shows all the time."""
+    kernel.run(
+        "import threading, time\n"
+        "conn = ody.connect(when_hidden=(1, 2))\n"
+        "stream = conn.start('a forest')\n"
+        "def page():\n"
+        "    while conn.is_open: conn.hidden.seen(); time.sleep(0.2)\n"
+        "threading.Thread(target=page, daemon=True).start()"
+    )
+    kernel.process.suspend()
+    time.sleep(4)
+    kernel.process.resume()
+    time.sleep(1)  # in which a cell would keep the stream, whatever the clock says
+    said = kernel.run("print('active', stream.active, conn.problem)")
+    assert "active True" in said, said
+    kernel.run("conn.disconnect()")
+    local_service().wait_free(seconds=5)
 
 
 def test_a_running_cell_keeps_the_stream(
