@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -243,7 +244,9 @@ def second_client(service: Service) -> str:
             await client.start("another world")
 
     try:
-        asyncio.run(stream())
+        # On a thread of its own, since Playwright's loop runs on that of a browser's test.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(stream())).result()
         wait_until(lambda: service.held == 0, seconds=5, what="the second client's end")
     except (OdysseyNBError, TimeoutError, OSError) as error:
         return f"{type(error).__name__}: {error}"

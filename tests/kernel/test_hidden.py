@@ -139,7 +139,7 @@ def test_seconds_read_like_a_clock() -> None:
 @pytest.fixture
 def connection(service: Service) -> Iterator[ody.kernel.connection.Connection]:
     """A connection of this process that is soon ended unseen."""
-    yield ody.connect(url=service.url, api_key=service.api_key, when_hidden=(0.5, 1.5))
+    yield ody.connect(url=service.url, api_key=service.api_key, when_hidden=(0.5, 60))
     get_manager().release_all("the test is over", budget=5)
 
 
@@ -150,11 +150,12 @@ def test_what_nobody_sees_is_ended(connection, service: Service) -> None:
     wait_until(lambda: not stream.active, what="the stream's end")
     assert connection.hidden.clock.unseen >= 0.5, "its end is no sign of anybody"
     wait_until(lambda: connection.problem, what="the reason")
-    assert connection.problem.startswith("the stream ended: no view was visible for 0:00. Start")
+    assert connection.problem.startswith("the stream ended: no view was visible for 0:0")
     with pytest.raises(errors.NoStreamError, match="no view was visible"):
         stream.frame()
     assert service.held == 1
-    service.wait_free(seconds=5)
+    connection.hidden.use(WhenHidden(0.5, 1))
+    service.wait_free(seconds=10)
     wait_until(lambda: "disconnected: no view" in connection.problem, what="the reason")
     assert not connection.is_open
 
@@ -162,12 +163,11 @@ def test_what_nobody_sees_is_ended(connection, service: Service) -> None:
 def test_reading_pictures_keeps_the_stream(connection, service: Service) -> None:
     """Who reads is no less there than who looks; without a view nothing is ended at all."""
     stream = connection.start("a forest")
+    connection.hidden.use(WhenHidden(2, 60))
     connection.hidden.seen()
-    began = connection.hidden.clock.unseen
-    for _ in range(40):
+    for _ in range(80):  # 4 s of pictures
         number = stream.frame()
         wait_until(lambda n=number: stream.frame() is not n, what="the next picture")
-    assert began < 0.5
     assert stream.active
     assert service.held == 1
 
@@ -178,14 +178,14 @@ def test_a_kernel_that_stood_still_hears_its_views_first(
     """Stopped for longer than the policy allows, it ends nothing that a page shows all the time."""
     kernel.run(
         "import threading, time\n"
-        "conn = ody.connect(when_hidden=(1, 2))\n"
+        "conn = ody.connect(when_hidden=(2, 4))\n"
         "stream = conn.start('a forest')\n"
         "def page():\n"
         "    while conn.is_open: conn.hidden.seen(); time.sleep(0.2)\n"
         "threading.Thread(target=page, daemon=True).start()"
     )
     kernel.process.suspend()
-    time.sleep(4)
+    time.sleep(6)
     kernel.process.resume()
     time.sleep(1)  # in which a cell would keep the stream, whatever the clock says
     said = kernel.run("print('active', stream.active, conn.problem)")
