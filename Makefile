@@ -53,11 +53,13 @@ test-js: $(JS) ## check the widgets' JavaScript without a browser
 .PHONY: test-newest
 test-newest: .venv-newest/.ready $(JS) ## run the tests on the newest versions, browsers included
 	@.ci/setup chromium
+	@.ci/setup coturn
 	$(call step,pytest on the newest versions)
 	@$(NEWEST)/pytest $(SHARED)
 
 .PHONY: test-lowest
 test-lowest: .venv-lowest/.ready ## run the tests on the lowest versions, without browsers
+	@.ci/setup coturn
 	$(call step,pytest on the lowest versions)
 	@$(LOWEST)/pytest $(SHARED) -m 'not browser and $(FAST)'
 
@@ -74,6 +76,7 @@ bench: .venv-newest/.ready ## measure and print
 .PHONY: coverage
 coverage: .venv-newest/.ready $(JS) ## run the tests on the newest versions and show what they miss
 	@.ci/setup chromium
+	@.ci/setup coturn
 	@$(NEWEST)/pytest --cov
 
 .PHONY: clean

@@ -17,6 +17,7 @@ from odyssey_nb.kernel.runtime import runtime
 # Verbs of the table that make sense without a kernel.
 _VERBS = ("sessions", "kill", "reap", "recordings", "simulate", "simulations", "usage")
 _DATABASE = "default: SQLite in the data directory; a password is better in ~/.pgpass"
+_TURN = "relay by this TURN server where UDP is blocked (browsers then use nothing else)"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -72,6 +73,8 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fetch simulation scripts from private addresses too",
     )
+    add("--turn", action="append", default=[], metavar="URL", help=_TURN)
+    add("--turn-secret-file", type=Path, metavar="FILE", help="the secret shared with it")
     add("--ready-file", type=Path, help='gets {"url", "pid"} once requests are accepted')
     add("--log-level", choices=LOG_LEVELS, default="warning", help="default %(default)s")
     add(
@@ -85,10 +88,12 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
 def _serve(args: argparse.Namespace) -> None:
     from odyssey_nb.service.app import ServiceOptions, serve
     from odyssey_nb.service.limits import Limits
+    from odyssey_nb.service.turn import relays
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Ours alone: the libraries' debug lines show query strings, in which tokens travel.
     logging.getLogger("odyssey_nb").setLevel(args.log_level.upper())
+    turn, turn_secret = relays(args.turn, args.turn_secret_file)
     serve(
         ServiceOptions(
             host=args.host,
@@ -100,6 +105,8 @@ def _serve(args: argparse.Namespace) -> None:
             world=args.world,
             limits=Limits.parse(args.limit),
             private_script_urls=args.allow_private_script_urls,
+            turn=turn,
+            turn_secret=turn_secret,
             ready_file=args.ready_file,
             stop_when_unused=args.stop_when_unused,
             close_on_stream_limit=args.close_on_stream_limit,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Relay:
     """Carries connections to one service; `cut` breaks all that are open.
 
-    While it is `down` it takes no others.
+    While it is `down` it takes no others; while it is `silent` nothing gets through.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -22,6 +22,8 @@ class Relay:
         self._open: set[asyncio.StreamWriter] = set()
         self.url = ""
         self.down = False
+        self._speaks = asyncio.Event()
+        self._speaks.set()
         self._said = bytearray()
 
     @classmethod
@@ -44,6 +46,15 @@ class Relay:
         for writer in broken:
             writer.transport.abort()
         return len(broken) // 2
+
+    @property
+    def silent(self) -> bool:
+        """Whether bytes wait, as they do where packets vanish."""
+        return not self._speaks.is_set()
+
+    @silent.setter
+    def silent(self, now: bool) -> None:
+        (self._speaks.clear if now else self._speaks.set)()
 
     def count(self, words: bytes) -> int:
         """Return how often the clients said `words`."""
@@ -79,6 +90,7 @@ class Relay:
             while data := await reader.read(65536):
                 if said is not None:
                     said += data
+                await self._speaks.wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -10,8 +10,8 @@ Four seams, each set on an instance, checked on the lowest and the newest suppor
 - `hear_keyframe_requests`: a sender fed with packets drops such requests; here they reach the
   encoder.
 - `prepare_ice`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
-  ``lo`` up; and closed in the moment in which it has connected, it checks for ever whether the
-  other end still consents.
+  ``lo`` up; waits 5 s for a STUN or TURN server that is dead; and closed in the moment in which it
+  has connected, it checks for ever whether the other end still consents.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
 LOOPBACK = "127.0.0.1"
+STUN_SECONDS = 1.0  # for its answer: one round trip, and a second try after half a second
+TURN_SECONDS = 4.0  # for a relayed address: some round trips, over TLS more
 _ROUND = 1 << 16  # RTP sequence numbers
 _TICKS = 1 << 32  # RTP timestamps
 PATIENCE = 192  # packets that may arrive beyond a gap, while it may be filled: about 0.5 s
@@ -147,7 +149,7 @@ def hear_keyframe_requests(sender: RTCRtpSender, on_request: Callable[[], None])
 
 
 def prepare_ice(peer: RTCPeerConnection) -> None:
-    """Let `peer` gather 127.0.0.1 first, and leave nothing behind when it closes.
+    """Let `peer` gather 127.0.0.1 first and wait for no dead server, and leave nothing behind.
 
     Call it before it sets its local description.
     """
@@ -156,18 +158,28 @@ def prepare_ice(peer: RTCPeerConnection) -> None:
         transports.add(peer.sctp.transport)
     for transport in transports:
         connection = transport.transport.iceGatherer._connection
-        _gather_loopback(connection)
+        _gather_quickly(connection)
         _end_consent_with(connection)
 
 
-def _gather_loopback(connection: aioice.Connection) -> None:
+def _gather_quickly(connection: aioice.Connection) -> None:
     gather: Any = connection.get_component_candidates
+    stun, turn = connection.stun_server, connection.turn_server
 
-    async def with_loopback(component: int, addresses: list[str], **options: Any) -> object:
+    async def gathered(component: int, addresses: list[str], **options: Any) -> list[Any]:
+        del options
         others = [address for address in addresses if address != LOOPBACK]
-        return await gather(component=component, addresses=[LOOPBACK, *others], **options)
+        found: list[Any] = []
+        for here, its_stun, its_turn, seconds in (
+            ([LOOPBACK], None, None, 0),  # from here no server can be reached
+            (others, stun, None, STUN_SECONDS),
+            ([], None, turn, TURN_SECONDS),
+        ):
+            connection.stun_server, connection.turn_server = its_stun, its_turn
+            found += await gather(component=component, addresses=here, timeout=seconds)
+        return found
 
-    vars(connection)["get_component_candidates"] = with_loopback
+    vars(connection)["get_component_candidates"] = gathered
 
 
 def _end_consent_with(connection: aioice.Connection) -> None:

@@ -47,6 +47,7 @@ from odyssey_nb.service.simulations import SimulationQueue
 from odyssey_nb.service.simulators import Simulators
 from odyssey_nb.service.storage import Storage
 from odyssey_nb.service.stun import stun_responder
+from odyssey_nb.service.turn import relay_servers
 from odyssey_nb.service.usage import Ledger
 from odyssey_nb.service.worlds.base import find_world, takes_images
 from odyssey_nb.wire.codec import encode_body
@@ -80,6 +81,8 @@ class ServiceOptions:
     stop_when_unused: float = 0
     close_on_stream_limit: bool = False  # whether a stream's limit ends its connection too
     private_script_urls: bool = False  # whether scripts may be fetched from private addresses
+    turn: tuple[str, ...] = ()  # URLs of TURN servers
+    turn_secret: str = field(default="", repr=False)  # that they share with us
     database: str = ""  # a SQLAlchemy URL; empty for SQLite in the data directory
 
 
@@ -151,6 +154,7 @@ def create_app(
                 world=options.world,
                 takes_images=takes_images(find_world(options.world)),
                 stun_port=stun_port,
+                relays=lambda: relay_servers(options.turn, options.turn_secret),
                 secret=secret,
                 pid=os.getpid(),
             )

@@ -14,6 +14,8 @@ from odyssey_nb.service import refusals
 from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_body
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from odyssey_nb.service.accounts import Accounts, Caller
     from odyssey_nb.service.broadcasts import Broadcasts
     from odyssey_nb.service.gate import Gate
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from odyssey_nb.service.signaling import Switchboard
     from odyssey_nb.service.simulators import Simulators
     from odyssey_nb.service.usage import Ledger
+    from odyssey_nb.wire.control import IceServer
 
 T = TypeVar("T")
 
@@ -61,6 +64,7 @@ class Desk:
     world: str
     takes_images: bool  # whether that world does
     stun_port: int
+    relays: Callable[[], list[IceServer]]  # TURN servers, with fresh credentials
     secret: str  # by which this service proves who it is, to those who know it too
     pid: int
 

@@ -99,6 +99,12 @@ class IceServer:
     username: str | None = None
     credential: str | None = field(default=None, repr=False)
 
+    @property
+    def relays(self) -> bool:
+        """Whether it is a TURN server."""
+        urls = [self.urls] if isinstance(self.urls, str) else self.urls
+        return any(each.startswith("turn") for each in urls)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IceConfig:

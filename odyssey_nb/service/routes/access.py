@@ -56,11 +56,12 @@ async def ping() -> Response:
 
 @router.get("/config", **described(IceConfig, secured=False))
 async def ice_config(request: Request) -> Response:
-    """Return the ICE servers: our own STUN responder."""
+    """Return the ICE servers: our own STUN responder, and the TURN servers that we were given."""
     return answer(IceConfig(iceServers=_ice_servers(request)))
 
 
 def _ice_servers(request: Request) -> list[IceServer]:
     host = request.url.hostname or "127.0.0.1"
     host = f"[{host}]" if ":" in host else host
-    return [IceServer(urls=f"stun:{host}:{desk_of(request).stun_port}")]
+    desk = desk_of(request)
+    return [IceServer(urls=f"stun:{host}:{desk.stun_port}"), *desk.relays()]

@@ -114,6 +114,7 @@ async def signaling(socket: WebSocket, session_id: str, token: str = "") -> None
         broadcasts=str(desk.broadcasts.root),
         origin=origin_of(socket),
         spectators=desk.limits.spectators,
+        ice_servers=desk.relays(),
         join_seconds=desk.limits.negotiation_seconds,
     )
     await desk.switchboard.conversation(session, desk.table, negotiate).attend(socket)
