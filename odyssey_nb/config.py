@@ -110,6 +110,24 @@ def when_hidden_setting() -> str | None:
     return os.environ.get("ODYSSEY_NB_WHEN_HIDDEN") or None
 
 
+def suspended_seconds() -> float:
+    """Return for how long the sessions of a kernel that a signal or debugger stopped are kept.
+
+    Raises:
+        SettingError: It is no positive number.
+    """
+    text = os.environ.get("ODYSSEY_NB_SUSPENDED_SECONDS") or "120"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not seconds > 0:
+        raise SettingError(
+            f"ODYSSEY_NB_SUSPENDED_SECONDS is {text!r}", hint="Set it to seconds, for example 120."
+        )
+    return seconds
+
+
 def jupyter_server_pid() -> int | None:
     """Return the process id of the Jupyter server that started this kernel, if it says so."""
     text = os.environ.get("JPY_PARENT_PID", "")

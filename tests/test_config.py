@@ -194,3 +194,14 @@ def test_only_config_reads_the_environment():
         if any(word in path.read_text() for word in ("os.environ[", "environ.get", "getenv"))
     }
     assert readers == {"config.py"}
+
+
+def test_suspended_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two minutes unless it is set; what is no positive number is refused."""
+    assert config.suspended_seconds() == 120
+    monkeypatch.setenv("ODYSSEY_NB_SUSPENDED_SECONDS", "2.5")
+    assert config.suspended_seconds() == 2.5
+    for wrong in ("soon", "0", "-1", "nan"):
+        monkeypatch.setenv("ODYSSEY_NB_SUSPENDED_SECONDS", wrong)
+        with pytest.raises(SettingError, match="ODYSSEY_NB_SUSPENDED_SECONDS"):
+            config.suspended_seconds()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odyssey_nb import errors
+from odyssey_nb.client.asleep import Awake
 from odyssey_nb.client.reservation import release, reserve
 from odyssey_nb.client.retry import ATTEMPTS, RENEWALS, Patience, delay
 from odyssey_nb.client.session import (
@@ -44,6 +45,7 @@ CONNECT_SECONDS = 45.0
 QUEUE_SECONDS = 30.0
 AFTER_QUEUE_SECONDS = 2.0  # of the time to connect, kept for what follows the wait for a streamer
 DOCUMENTED_STREAM_SECONDS = 150.0  # protocol section 8; for a service that does not say
+AWAKE_SECONDS = 1.0  # how often it is looked whether anything runs here
 FAREWELL_SECONDS = 0.5  # what a running stream's end may take on the way out
 
 
@@ -76,6 +78,7 @@ class AsyncClient(Streams):
         self.session_id = ""
         self._recall, self._ended_by = recall, ended_by
         self._network, self._patience = network, patience
+        self._awake = Awake(patience.asleep, network.clock)
         self._session: Session | None = None  # the one that is up
         self._grant: SessionGrant | None = None  # the one that was up last
         self._up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -135,7 +138,9 @@ class AsyncClient(Streams):
             patience=patience or Patience(),
         )
         try:
-            async with background(client._live(url, api_key, timeout, queue_timeout)):
+            async with background(
+                client._live(url, api_key, timeout, queue_timeout), client._stay_awake()
+            ):
                 await client._up
                 try:
                     yield client
@@ -157,10 +162,17 @@ class AsyncClient(Streams):
             lost = await self._hold(
                 lambda stack: self._connect(control, timeout, queue_timeout, stack)
             )
-            while not lost.final:
+            while not (lost.final or self.lost.done()):
                 lost = await self._hold(lambda stack: self._connect_again(control, stack))
             if not self._up.done():
                 raise lost.error
+
+    async def _stay_awake(self) -> None:
+        """Give the connection up when nothing ran here for long: the service did so too."""
+        while True:
+            await asyncio.sleep(AWAKE_SECONDS)
+            if (gap := self._awake.slept()) and self._up.done():
+                self._lose(_slept(gap))
 
     async def _hold(
         self, connect: Callable[[AsyncExitStack], Awaitable[Session]]
@@ -288,11 +300,15 @@ class AsyncClient(Streams):
                     return  # lost as well; the next one will start it
                 self._tell_stream(reason="not_restarted", message=error.one_line())
             self._again = False
+        if self.lost.done():
+            return
         seconds = asyncio.get_running_loop().time() - self._broke
         self._advance(Status.CONNECTED, f"a new session after {seconds:.1f} s")
 
     def _break(self, part: Part, text: str) -> None:
         """A part of the session broke, or is still broken."""
+        if self.lost.done():
+            return
         self._broken.add(part)
         if self.status == Status.CONNECTED:
             self._broke = asyncio.get_running_loop().time()
@@ -313,8 +329,11 @@ class AsyncClient(Streams):
         """The session is lost; whatever waits for it is told before it is given back."""
         self._session = None
         self._broken.clear()
-        if lost.final:
+        if gap := self._awake.slept():
+            self._lose(_slept(gap))
+        elif lost.final:
             self._lose(lost.error)
+        if self.lost.done():
             return
         self._again = self._again or self.stream_state == StreamState.STREAMING
         self._break_off(lost.error, for_good=False)
@@ -327,6 +346,10 @@ class AsyncClient(Streams):
         self._again = False
         if self._session is not None or self.lost.done():
             await super().end(timeout=timeout)
+
+    def give_up(self, error: errors.OdysseyNBError) -> None:
+        """Let the connection be lost for `error`; it is freed when its block is left."""
+        self._lose(error)
 
     def want_keyframe(self) -> None:
         """Ask for a keyframe, at most once in half a second: each costs every watcher."""
@@ -376,13 +399,19 @@ class AsyncClient(Streams):
 
     def _say(self, message: str) -> None:
         """Tell what the current status is busy with."""
-        self._tell_status(message)
+        if not self.lost.done():
+            self._tell_status(message)
 
     def _tell_status(self, message: str, hint: str = "") -> None:
         self._said = message
         self._on_event(
             StatusChanged(connection=self.name, status=str(self.status), message=message, hint=hint)
         )
+
+
+def _slept(gap: float) -> errors.ConnectionLostError:
+    text = f"nothing ran here for {gap:.0f} s, as when a machine sleeps; the session was given up"
+    return errors.ConnectionLostError(text)
 
 
 def _address(url: str | None, api_key: str | None) -> tuple[str, str]:

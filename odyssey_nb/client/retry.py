@@ -20,7 +20,7 @@ class Patience:
     stalled: float = 30.0  # without one, until the session is given up; ICE gives up by then too
     resume: float = 30.0  # for the socket of a session, which the service keeps for 40 s
     renew: float = 20.0  # for another session; then both sides have given up within 50 s
-    asleep: float = 30.0  # that we did not run, until that counts as sleep
+    asleep: float = 30.0  # in which nothing runs here, until the session is given up
 
 
 def delay(attempt: int) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.client.client import AsyncClient
-from odyssey_nb.errors import AnswerTimeoutError
+from odyssey_nb.errors import AnswerTimeoutError, OdysseyNBError
 from odyssey_nb.leasefile import drop_lease, read_note
 from odyssey_nb.sidecar.held import Held
 from odyssey_nb.wire import link as wire
@@ -100,6 +100,11 @@ class HeldConnection(Held):
                 return stream.prompt
         finally:
             self._starts.discard(task)
+
+    def give_up(self, error: OdysseyNBError) -> None:
+        """Let the connection be lost; one that is not up yet is called off by its own deadline."""
+        if self._client is not None:
+            self._client.give_up(error)
 
     def want_keyframe(self) -> None:
         """Ask the streamer for a keyframe."""

@@ -128,6 +128,10 @@ class Held(ABC):
         """Let `run` end politely."""
         self._leave.set()
 
+    def give_up(self, error: OdysseyNBError) -> None:
+        """Let it be lost for `error`, where a streamer is held."""
+        del error
+
     async def ask(self, request: wire.Command) -> None:
         """Do what `request` says and answer it."""
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from odyssey_nb.concurrency import Crew
 from odyssey_nb.config import VERSION
-from odyssey_nb.errors import LinkError, NotConnectedError
+from odyssey_nb.errors import ConnectionLostError, LinkError, NotConnectedError
 from odyssey_nb.framing import FrameTooLargeError, frame, read_frame
 from odyssey_nb.sidecar.connection import HeldConnection
 from odyssey_nb.sidecar.held import refusal
@@ -65,6 +65,11 @@ class Link:
     async def leave(self) -> None:
         """Close every connection, each with a proper goodbye."""
         await self._end(*self._connections.values())
+
+    def give_up(self, why: str) -> None:
+        """Let every connection be lost, for that reason."""
+        for held, _ in list(self._connections.values()):
+            held.give_up(ConnectionLostError(why))
 
     async def _end(self, *connections: tuple[Held, asyncio.Task[None]]) -> None:
         """Let each leave politely, call off those that are not up yet, and wait for all."""

@@ -15,8 +15,9 @@ import socket
 import sys
 from contextlib import suppress
 
+from odyssey_nb.config import suspended_seconds
 from odyssey_nb.sidecar.link import Link
-from odyssey_nb.sidecar.watch import kernel_is_over
+from odyssey_nb.sidecar.watch import kernel_is_over, kernel_is_stopped
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ async def _main(fd: int, kernel: int, server: int | None) -> None:
         asyncio.ensure_future(link.serve()),
         asyncio.ensure_future(kernel_is_over(kernel, server)),
         asyncio.ensure_future(_idle_for_long(link, idle)),
+        asyncio.ensure_future(_give_up_when_stopped(link, kernel)),
     ]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     with suppress(TimeoutError):
@@ -48,6 +50,15 @@ async def _idle_for_long(link: Link, idle: asyncio.Event) -> None:
         await asyncio.sleep(IDLE_SECONDS)
         if not link.busy and not idle.is_set():
             return
+
+
+async def _give_up_when_stopped(link: Link, kernel: int) -> None:
+    """Free what a kernel holds that is stopped for long; it is told when it goes on."""
+    seconds = suspended_seconds()
+    while True:
+        await kernel_is_stopped(kernel, seconds)
+        link.give_up(f"the kernel was stopped for {seconds:g} s, so the session was freed")
+        await asyncio.sleep(seconds)
 
 
 def main() -> None:

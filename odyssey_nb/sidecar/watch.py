@@ -1,4 +1,4 @@
-"""Watches the processes that the sidecar must not outlive.
+"""Watches the processes that the sidecar must not outlive, and the kernel's being stopped.
 
 End-of-file on the link is not enough: a forked grandchild can keep it open, and a kernel that holds
 the GIL cannot notice that its Jupyter server is gone.
@@ -61,3 +61,28 @@ async def kernel_is_over(kernel: int, server: int | None) -> None:
 async def _server_end(pid: int) -> None:
     await process_end(pid)
     await asyncio.sleep(SERVER_GRACE)
+
+
+async def kernel_is_stopped(kernel: int, seconds: float) -> None:
+    """Return when a signal or debugger has kept the kernel stopped for so many seconds.
+
+    A kernel that computes, or holds the GIL, is not stopped: that is its user's work, however long
+    nothing is heard of it.
+    """
+    clock, since = asyncio.get_running_loop().time, None
+    while True:
+        if not _is_stopped(kernel):
+            since = None
+        elif since is None:
+            since = clock()
+        elif clock() - since >= seconds:
+            return
+        await asyncio.sleep(min(1.0, seconds / 4))
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        status = psutil.Process(pid).status()
+    except psutil.Error:
+        return False
+    return status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
