@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 REPAIRED = ["authenticating", "connecting", "connected", "reconnecting", "connected"]
 GIVEN_UP = [*REPAIRED[:4], "failed", "disconnected"]
-HASTY = Patience(stall=0.5, stalled=1.5, resume=0.5, renew=5.0)
 
 
 @pytest.fixture(scope="module")
@@ -141,25 +140,28 @@ async def test_a_session_that_is_gone_is_replaced(forgetful: Service) -> None:
 async def test_pictures_that_stop_are_noticed(shared: Service) -> None:
     """A short stall passes and is told; one that lasts costs the session, and waiters are told."""
     told = Told()
-    await until(lambda: len(streamers(shared.pid)) == 1)
-    async with told.open(shared.url, HASTY) as client:
+    await until(lambda: len(streamers(shared.pid)) == 1, seconds=30)
+    async with told.open(shared.url, Patience(stall=2, stalled=6, renew=40)) as client:
         await client.start("a sea")
         await until(lambda: told.pictures)
-        serving = streamers(shared.pid)[0]
+        serving, old = streamers(shared.pid)[0], client.session_id
         serving.suspend()
         await until(lambda: client.status == "reconnecting")
         serving.resume()
-        await until(lambda: client.history == REPAIRED)
+        await until(lambda: client.status == "connected")
+        assert client.session_id == old
+        assert told.said("reconnecting")[0].startswith("no picture for ")
         serving.suspend()
-        waiting = asyncio.create_task(client.interact("never answered"))
+        waiting = asyncio.create_task(client.interact("never answered", timeout=60))
         with pytest.raises(errors.ConnectionLostError, match="no picture came"):
             await waiting
         with pytest.raises(errors.ConnectionLostError, match="being repaired"):
             await client.interact("too early")
-        await until(lambda: client.history == [*REPAIRED, *REPAIRED[3:]])
-        await until(lambda: told.pictures[-1].stream == 2)
-        assert len(shared.sessions()) == 1
-    await until(lambda: shared.held == 0, seconds=2)
+        await until(lambda: told.pictures[-1].stream == 2, seconds=40)
+        await until(lambda: client.status == "connected", seconds=40)
+        assert [each["session_id"] for each in shared.sessions()] == [client.session_id]
+        assert client.session_id != old
+    await until(lambda: shared.held == 0, seconds=5)
 
 
 async def test_who_was_ended_while_it_is_repaired_does_not_come_back(shared: Service) -> None:
