@@ -80,8 +80,10 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """``%unload_ext odyssey_nb``: ends every connection, then takes the magic away."""
+    """``%unload_ext odyssey_nb``: takes the magic and the displays away; connections stay.
+
+    So ``%reload_ext`` interrupts no stream. `disconnect` frees what is held.
+    """
     from odyssey_nb.magics import unload
 
-    disconnect()
     unload(shell)
