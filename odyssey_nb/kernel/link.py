@@ -52,7 +52,7 @@ class Waiter(Generic[T]):
         self._box.put(answer)
 
     def result(self, timeout: float) -> T:
-        """Wait for the answer; to be called once.
+        """Wait for the answer; one that was given is taken, so there is no other.
 
         Raises:
             TimeoutError: None came within `timeout` seconds.

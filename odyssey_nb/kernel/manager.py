@@ -21,7 +21,7 @@ from odyssey_nb.errors import (
 from odyssey_nb.kernel import hooks, leases, release
 from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.hidden import Given, WhenHidden, when_hidden
-from odyssey_nb.kernel.link import SidecarLink
+from odyssey_nb.kernel.link import SidecarLink, Waiter
 from odyssey_nb.kernel.local_service import address_of
 from odyssey_nb.kernel.release import Ended, Reaping
 from odyssey_nb.kernel.runtime import runtime
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 45.0
 CONNECT_GRACE = 6.0  # what a sidecar may need to take back a connection that did not come up
 DISCONNECT_SECONDS = 5.0
+HANGING_SECONDS = 2.0  # without an answer, after which a sidecar is asked whether it lives
 RELEASE_SECONDS = 5.0
 
 
@@ -253,14 +254,27 @@ class ConnectionManager:
         if link.usable:
             with suppress(LinkError):
                 answer = link.post(lambda n: wire.Disconnect(id=n, connection=connection.name))
-                try:
-                    answer.result(DISCONNECT_SECONDS)
-                except TimeoutError:
-                    if not link.answers():
-                        link.abandon()  # it hangs; what it holds is released from outside
+                if not self._closed(link, answer):
                     self.forget(connection)
-                    raise AnswerTimeoutError("the sidecar did not close in time") from None
+                    raise AnswerTimeoutError("the sidecar did not close in time")
         self.forget(connection)
+
+    def _closed(self, link: SidecarLink, answer: Waiter[wire.Answer]) -> bool:
+        """Wait until the sidecar has closed a connection; return whether it has.
+
+        One whose loop stands still is ended soon: what it holds is released from outside.
+        """
+        try:
+            answer.result(HANGING_SECONDS)
+        except TimeoutError:
+            if not link.answers():
+                link.abandon()
+                return False
+            try:
+                answer.result(DISCONNECT_SECONDS)
+            except TimeoutError:
+                return False
+        return True
 
     def forget(self, connection: Held) -> None:
         """The connection has ended."""
