@@ -68,6 +68,11 @@ faults: .venv-newest/.ready ## kill, stop and starve processes and see what is f
 	@.ci/setup chromium
 	@FAULTS_REPORT=tests/faults $(NEWEST)/pytest -m faults -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: soak
+MINUTES := 20
+soak: .venv-newest/.ready ## act and fail at random for MINUTES=20, and see whether anything grows
+	@SOAK_MINUTES=$(MINUTES) $(NEWEST)/pytest -m slow tests/faults/test_soak.py
+
 .PHONY: bench
 bench: .venv-newest/.ready ## measure and print
 	@.ci/setup chromium

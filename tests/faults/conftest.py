@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from tests.faults.scene import Scene, second_client
 GRACE = (
     5.0  # by which a busy machine may be late in the quick half; the whole suite's report is exact
 )
-CROWD = 24
 
 
 @dataclass
@@ -56,14 +54,9 @@ def _serve(folder: Path, limits: tuple[str, ...]) -> Streamer:
     for limit in limits:
         options += ["--limit", limit]
     service = launch(folder, *options, runtime=folder / "runtime")
-    # Its pools of threads and database connections grow to their size while many ask at once.
     assert second_client(service) == ""
-    with ThreadPoolExecutor(CROWD) as crowd:
-        for _ in range(CROWD):
-            crowd.submit(service.ask, "GET", "/readyz")
-    wait_until(lambda: _is_ready(service), what="a service that rests")
-    process = psutil.Process(service.pid)
-    return Streamer(service, (count.most_threads(process), process.num_fds()))
+    wait_until(lambda: _is_ready(service), seconds=30, what="a service that rests")
+    return Streamer(service, count.most(psutil.Process(service.pid)))
 
 
 def _is_ready(service: Service) -> bool:

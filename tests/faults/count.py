@@ -40,10 +40,12 @@ def size(process: psutil.Process) -> tuple[int, int]:
         return process.num_threads(), process.num_fds()
 
 
-def most_threads(process: psutil.Process) -> int:
-    """How many threads a service that rests may come to have.
+def most(service: psutil.Process) -> tuple[int, int]:
+    """How many threads and descriptors a service that rests may come to have.
 
-    Each worker of asyncio's pool comes when it is needed, with two of libswscale's, and stays.
+    Each worker of asyncio's pool comes when it is needed, with two of libswscale's, and stays; so
+    do the five connections of SQLAlchemy's pool, each with the database and its log.
     """
     workers = min(32, (os.cpu_count() or 1) + 4)
-    return process.num_threads() + 3 * workers
+    threads, descriptors = size(service)
+    return threads + 3 * workers, descriptors + 2 * 5

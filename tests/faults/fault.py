@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ class Table:
             for number in range(fault.quick + fault.runs):
                 quick = number < fault.quick
                 label = f"quick{number + 1}" if quick else f"{number - fault.quick + 1}"
-                slug = fault.name.replace(" ", "-").replace("(", "").replace(")", "")
+                slug = re.sub(r"[^\w.]+", "-", fault.name).strip("-")
                 seed = zlib.crc32(f"{suite}/{fault.name}/{label}".encode())
                 marks = [pytest.mark.timeout(fault.timeout)]
                 if not quick:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.faults.fault import Outcome
 
 HERE = Path(__file__).parent
+SOAK = HERE / "soak.json"  # what the newest soak found
 HEAD = """# What {total} faults left behind
 
 Written by `make faults` ({machine}). Every fault is done for real, at a random instant, and is
@@ -66,7 +67,21 @@ def _time(value: object) -> str:
     return "never" if value is None else f"{value:.2f}"
 
 
-def write(outcomes: list[Outcome], folder: Path = HERE, *, more: str = "") -> None:
+def _soak() -> str:
+    """Return what the newest soak found, as a chapter of the report."""
+    if not SOAK.exists():
+        return ""
+    found = json.loads(SOAK.read_text())
+    done = ", ".join(f"{count} {what}" for what, count in found["done"].items())
+    text = f"\n## Soak of {found['minutes']:g} minutes\n\n{done} (`make soak`).\n\n"
+    text += "| process | MB | threads | descriptors |\n|---|--:|--:|--:|\n"
+    for process, sizes in found["sizes"].items():
+        cells = (f"{first:.4g} → {last:.4g}" for first, last in sizes.values())
+        text += f"| {process} | {' | '.join(cells)} |\n"
+    return text + "\nMedians of the first and of the last third.\n"
+
+
+def write(outcomes: list[Outcome], folder: Path = HERE) -> None:
     """Write REPORT.md and report.json."""
     rows = summary(outcomes)
     text = HEAD.format(
@@ -84,7 +99,7 @@ def write(outcomes: list[Outcome], folder: Path = HERE, *, more: str = "") -> No
         told = f"`{row['told']}`" if row["told"] else ""
         text += f"| {row['fault']} | {row['runs']} | {row['leaks']} | {_time(row['median'])} | "
         text += f"{_time(row['worst'])} | {row['bound']:g} | {told} |\n"
-    (folder / "REPORT.md").write_text(text + more)
+    (folder / "REPORT.md").write_text(text + _soak())
     (folder / "report.json").write_text(
         json.dumps([asdict(each) for each in outcomes], indent=1) + "\n"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
+import pytest
 from jupyter_client.manager import KernelManager
 
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.errors import OdysseyNBError
-from tests.conftest import Service, wait_until
+from tests.conftest import Service, launch, wait_until
 from tests.faults import count
 from tests.faults.fault import Fault, Outcome
 from tests.kernel.conftest import Kernel, sidecars
@@ -31,6 +33,7 @@ PLAYS = (
     "while (stream.frame() == seen).all() and time.monotonic() < until: time.sleep(0.02)\n"
     "'plays on' if not (stream.frame() == seen).all() else 'stands still'"
 )
+PYTHONPATH = os.environ.get("PYTHONPATH", "")
 POLL_SECONDS = 0.02
 STEADY_SECONDS = 0.3  # free for so long is free: a session under way may still arrive
 PATIENCE = 10.0  # how long after its bound a streamer may still be freed late, before it is a leak
@@ -80,9 +83,9 @@ class Watch:
         """Return when the streamer was freed, once that is steady; None if not by `until`."""
         while True:
             since, now = self._free_since, time.monotonic()
-            if since is not None and now - since >= STEADY_SECONDS:
+            if since is not None and (self._over.is_set() or now - since >= STEADY_SECONDS):
                 return since
-            if now > until and since is None:
+            if since is None and (self._over.is_set() or now > until):
                 return None
             time.sleep(POLL_SECONDS)
 
@@ -109,6 +112,8 @@ class Scene:
         self.chance = random.Random(seed)
         self.quick = quick
         self.told = ""
+        self.before_second_client: Callable[[], object] = lambda: None
+        self.second_client_streams = True
         self.stack = ExitStack()
         self._seed = seed
         self._kernel: Notebook | None = None
@@ -120,7 +125,7 @@ class Scene:
     def kernel(self) -> Any:
         """The notebook's kernel, with the extension loaded."""
         if self._kernel is None:
-            self.use(start_kernel(self.runtime))
+            self.use(start_kernel(self.runtime, ODYSSEY_API_URL=self.service.url))
         assert self._kernel is not None
         return self._kernel
 
@@ -141,6 +146,66 @@ class Scene:
         shown = self.kernel.run(code, seconds=seconds)
         self.told += shown + "\n"
         return shown
+
+    def serve(
+        self, *options: str, port: int = 0, world: str = "test_pattern", path: str = ""
+    ) -> Service:
+        """Let the scene have a service of its own, whose data stays when it is started again."""
+        folder = self.runtime.parent / "own"
+        folder.mkdir(exist_ok=True)
+        (folder / "ready").unlink(missing_ok=True)
+        one = ("--streamers", "1", "--limit", "concurrent_streams=1", "--port", str(port))
+        with pytest.MonkeyPatch.context() as patch:
+            if path:  # where its world is
+                patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (path, PYTHONPATH))))
+            service = launch(folder, *one, *options, runtime=self.runtime, world=world)
+        self.service, self._most = service, (1000, 1000)
+
+        def end() -> None:
+            if service.process.poll() is None:
+                service.stop()
+
+        self.stack.callback(end)
+        return service
+
+    def launch(self, *command: str, **more: Any) -> subprocess.Popen[str]:
+        """Start a program in the scene's folder; it ends with the scene."""
+        folder = self.runtime.parent
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            **more,
+        )
+
+        def end() -> None:
+            if process.poll() is None:
+                process.kill()
+            with suppress(ValueError, BrokenPipeError):  # communicate has closed them
+                self.told += process.communicate(timeout=10)[0]
+
+        self.stack.callback(end)
+        return process
+
+    def wait_held(self) -> None:
+        """Wait until the streamer is held."""
+        wait_until(lambda: self.service.held == 1, seconds=60, what="a session")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Threads and descriptors of the kernel."""
+        return count.size(self.kernel.process)
+
+    def wait_as_before(self, before: tuple[int, int]) -> None:
+        """Wait until the kernel has no more threads and descriptors than before."""
+        wait_until(
+            lambda: all(now <= then for now, then in zip(self.size, before, strict=True)),
+            seconds=5,
+            what=f"no more threads and descriptors than {before}",
+        )
 
     @property
     def sidecar(self) -> psutil.Process:
@@ -172,6 +237,12 @@ class Scene:
         now = time.monotonic()
         self._at = lambda: now
 
+    def wait_freed(self, fault_bound: float) -> None:
+        """Wait until the streamer is free; what holds it later is another story."""
+        assert self._watch is not None
+        self._watch.free_since(time.monotonic() + fault_bound + PATIENCE)
+        self._watch.stop()
+
     def disconnect(self) -> None:
         """What was to go on went on; now the user ends it."""
         assert self.service.held == 1, "the session should have been kept"
@@ -190,7 +261,8 @@ class Scene:
             outcome.left.append("the streamer is held")
         else:
             outcome.free = round(max(0.0, since - at), 3)
-            refused = second_client(self.service)
+            self.before_second_client()
+            refused = second_client(self.service, streams=self.second_client_streams)
             if refused:
                 outcome.left.append(f"a second client is refused: {refused}")
         self.stack.close()
@@ -226,14 +298,14 @@ class Scene:
         return left
 
 
-def start_kernel(runtime: Path) -> Kernel:
-    """Start a kernel as a front end does."""
+def start_kernel(runtime: Path, **more: str) -> Kernel:
+    """Start a kernel as a front end does; `more` goes into its environment."""
     manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(runtime / "kernel"))
-    manager.start_kernel()
+    manager.start_kernel(env={**os.environ, **more})
     return Kernel(manager)
 
 
-def second_client(service: Service) -> str:
+def second_client(service: Service, *, streams: bool = True) -> str:
     """Free means: another client connects and starts a stream. Return why it could not."""
 
     async def stream() -> None:
@@ -241,7 +313,8 @@ def second_client(service: Service) -> str:
             asyncio.timeout(SECOND_CLIENT_SECONDS),
             AsyncClient.open(service.url, service.api_key, queue_timeout=0) as client,
         ):
-            await client.start("another world")
+            if streams:
+                await client.start("another world")
 
     try:
         # On a thread of its own, since Playwright's loop runs on that of a browser's test.

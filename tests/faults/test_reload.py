@@ -50,7 +50,7 @@ for _name, _code, _quick in [
 EDITED = {
     "kernel/stream.py": ('state = "live" if', 'state = "on air" if'),
     "kernel/connection.py": ('return f"<Connection ', 'return f"<Edited connection '),
-    "kernel/manager.py": ('return "no sessions on this machine"', 'return "edited"'),
+    "kernel/manager.py": ("reused the open", "reused the edited open"),
     "kernel/link.py": ('"the sidecar takes no more commands"', '"edited"'),
     "wire/link.py": ("LINK_VERSION", "LINK_VERSION"),
     "errors.py": ("class OdysseyNBError", "class OdysseyNBError"),
@@ -76,7 +76,9 @@ def _autoreload(scene: Scene) -> None:
         assert old in text, name
         file.write_text(text.replace(old, new) + "\n# edited\n")
     assert "on air" in scene.tell("stream.__repr__()")
-    assert "Edited" in scene.tell("repr(ody.connect())")
+    shown = scene.tell("repr(ody.connect())")
+    assert "Edited" in shown
+    assert "reused the edited open" in shown
     assert "reload failed" not in scene.told.lower().replace("[autoreload of", "reload failed"), (
         scene.told
     )

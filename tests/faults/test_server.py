@@ -82,7 +82,7 @@ def _killed(scene: Scene) -> None:
     kernel = scene.kernel
     scene.strike()
     kernel.process.kill()
-    kernel.process.wait(10)
+    scene.wait_freed(KERNEL_DIED)
     # The same connection file, another process.
     wait_until(lambda: _answers(kernel.client), seconds=60, what="the kernel's restart")
     assert str(kernel.process.pid) not in kernel.run("import os; os.getpid()")
