@@ -26,6 +26,7 @@ from odyssey_nb.locking import is_locked, try_lock
 from odyssey_nb.private import writing
 
 ROOM = 2048  # bytes that a lease takes up, so that a disk that fills up later spoils none
+LEFTOVER_SECONDS = 60.0  # after which a file without a lease is of no use
 READS = 3  # attempts to read a lease that its holder may be writing just then
 
 
@@ -144,9 +145,20 @@ def others() -> list[FoundLease]:
 
     Those of other machines are not judged. What cannot be read and is nobody's is removed.
     """
+    files = set(_folder().iterdir())
     # Opening and closing one of our own would free its lock.
-    paths = sorted(set(_folder().glob("*.json")) - runtime().leases)
+    paths = sorted({each for each in files if each.suffix == ".json"} - runtime().leases)
+    for path in files - set(paths):
+        if path.with_suffix(".json") not in files:
+            _remove_leftover(path)
     return [found for path in paths if (found := _look(path)) is not None]
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove what nobody finishes writing or reads any more."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+            path.unlink()
 
 
 def _look(path: Path) -> FoundLease | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600.0  # how long a lease is kept whose service does not answer; no session is older
+LOAD_SECONDS = 10.0  # for our own modules
 WAIT_SECONDS = 1.0  # how long connecting waits for a session that does not get freed
 
 
@@ -153,6 +154,7 @@ class Reaping:
         self._mine = [row for row in left if row.url == access.url]
         self._others = [row for row in left if row.url != access.url]
         self._access, self._connections = access, connections
+        self._loaded = threading.Event()
         self._done: queue.SimpleQueue[SessionRow | None] = queue.SimpleQueue()
         if left:
             threading.Thread(target=self._run, name="odyssey-reap", daemon=True).start()
@@ -160,6 +162,8 @@ class Reaping:
     def wait(self) -> list[SessionRow]:
         """Wait for the streamers of this service, as long as they get free; return which did."""
         freed = []
+        if self._mine:
+            self._loaded.wait(LOAD_SECONDS)
         with suppress(queue.Empty):
             for _ in self._mine:
                 row = self._done.get(timeout=WAIT_SECONDS)
@@ -168,6 +172,9 @@ class Reaping:
         return freed
 
     def _run(self) -> None:
+        import odyssey_nb.client.reservation  # noqa: F401 - not in the time that a service has
+
+        self._loaded.set()
         ring = KeyRing()
         ring.add(self._access)
         asyncio.run(_each(self._mine, self._end_one, ring))

@@ -71,14 +71,14 @@ class SessionList(list[SessionRow]):
     def __repr__(self) -> str:
         if not self:
             return "no sessions; ody.connect() opens one"
-        return "\n".join([*text_table(self._columns(), [self._cells(row) for row in self]),
-                          *self._advice()])  # fmt: skip
+        table = text_table(self._columns(), [self._cells(row) for row in self])
+        return "\n".join([*table, *(f"{verb} {does}" for verb, does in self._advice())])
 
     def _repr_html_(self) -> str:
         if not self:
             return repr(self)
         rows = [(self._cells(row), row.state) for row in self]
-        return html_table(self._columns(), rows, "; ".join(self._advice()))
+        return html_table(self._columns(), rows, self._advice())
 
     def _several(self) -> bool:
         return len({row.target for row in self}) > 1
@@ -99,11 +99,12 @@ class SessionList(list[SessionRow]):
             " ".join(row.prompt.split()),
         ]
 
-    def _advice(self) -> list[str]:
+    def _advice(self) -> list[tuple[str, str]]:
+        """Return what to type, and what it does."""
         lost = sum(bool(row.dangling) for row in self)
-        reap = [f"{spell('reap')} ends what dangles ({lost})"] if lost else []
+        reap = [(spell("reap"), f"ends what dangles ({lost})")] if lost else []
         named = next((row.id for row in self.by_use() if row.id), "")
-        return [*reap, f"{spell('kill', named)} ends one"] if named else reap
+        return [*reap, (spell("kill", named), "ends one")] if named else reap
 
     def by_use(self) -> list[SessionRow]:
         """Return them so that those which are missed least come first."""
@@ -131,7 +132,8 @@ def spell(verb: str, *words: str) -> str:
     ipython = sys.modules.get("IPython")
     if ipython is not None and ipython.get_ipython() is not None:
         return " ".join(["%odyssey", verb, *words])
-    return f"ody.{verb}({', '.join(map(repr, words))})"
+    quoted = ", ".join(f'"{word}"' for word in words)
+    return f"ody.{verb}({quoted})"
 
 
 def limit_hint(rows: SessionList, url: str) -> str:

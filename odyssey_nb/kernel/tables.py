@@ -27,18 +27,24 @@ def _cut(text: str) -> str:
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
 
 
-def html_table(columns: list[str], rows: list[tuple[list[str], str]], caption: str) -> str:
-    """Return a table for a cell; each row comes with its state, which has a colour."""
+def html_table(
+    columns: list[str], rows: list[tuple[list[str], str]], advice: list[tuple[str, str]]
+) -> str:
+    """Return a table for a cell.
+
+    Each row comes with its state, which has a colour; below stands what to type, and what it does.
+    """
+    below = " · ".join(f"<code>{escape(verb)}</code> {escape(does)}" for verb, does in advice)
     head = "".join(
         f'<th scope="col" style="{CELL};opacity:.7;font-weight:500">{escape(each)}</th>'
         for each in columns
     )
     return (
         '<div style="overflow-x:auto;max-width:1000px">'
-        '<table style="border-collapse:collapse;font-size:13px;margin:0">'
+        '<table style="border-collapse:collapse;font-size:13px;margin:0;color:inherit">'
         f'<thead><tr style="background:none">{head}</tr></thead>'
         f"<tbody>{''.join(_row(columns, *each) for each in rows)}</tbody></table>"
-        f'<div style="font-size:12px;opacity:.7;margin-top:6px">{escape(caption)}</div></div>'
+        f'<div style="font-size:12px;margin-top:8px">{below}</div></div>'
     )
 
 
@@ -49,6 +55,7 @@ def _row(columns: list[str], cells: list[str], state: str) -> str:
         style, text = CELL, escape(cell)
         if column == "status":
             text = f'<span style="color:{colour}" aria-hidden="true">●</span> {text}'
+            style += ";font-weight:600" if state in COLOURS else ""
         elif column == "id":
             text = f"<code>{text}</code>"
         elif column in {"open", "idle"}:

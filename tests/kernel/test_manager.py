@@ -321,11 +321,15 @@ def test_a_forked_child_leaves_the_lease_alone(connect: Connect) -> None:
 
 
 def test_sessions_lists_what_this_machine_holds(connect: Connect) -> None:
-    """The table shows the connection, its prompt and where it is held."""
+    """The table shows the connection, its prompt and where it is held; killing our own ends it."""
     connect().start("a quiet lake")
     (row,) = ody.sessions()
     assert (row.connection, row.status, row.prompt) == ("default", "streaming", "a quiet lake")
     assert "this kernel" in repr(ody.sessions())
+    with pytest.raises(errors.NotFoundError, match="'nobody'"):
+        ody.kill("nobody")
+    assert repr(ody.kill(row.id)).startswith(f"ended {row.id}: this kernel (default, streaming")
+    assert ody.sessions() == []
 
 
 def test_a_lease_holds_no_secret(connect: Connect, service: Service) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from odyssey_nb.client.reservation import RELEASE_SECONDS
+from odyssey_nb.config import Target
+from odyssey_nb.kernel.leases import Lease
+from odyssey_nb.kernel.release import WAIT_SECONDS, Reaping
 from tests.conftest import Serve, Service, wait_until
 from tests.kernel.conftest import Kernel, kernel_for, sidecars
 
@@ -170,6 +178,26 @@ def test_a_service_that_is_gone_is_in_nobodys_way(
     leases = machine / "leases"
     wait_until(lambda: len(list(leases.iterdir())) == 1, what="the old lease's end")
     assert other.held == 1
+
+
+def test_a_service_that_hangs_does_not_keep_others_waiting(machine: Path) -> None:
+    """Who connects waits a moment for what does not get free, and leaves its lease for later."""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it accepts, and says nothing
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        lease = Lease.take("gone", url, os.getpid())
+        lease.name_session("an id", url)
+        said = json.loads(lease.path.read_text())
+        lease.drop()
+        left = lease.path.with_name("left.json")
+        left.write_text(json.dumps(said | {"kernel": {"pid": 2**22 + 1, "started": 1.0}}))
+        reaping = Reaping(Target(url=url, api_key="ody_x"), [])
+        began = time.monotonic()
+        assert reaping.wait() == []
+        assert WAIT_SECONDS <= time.monotonic() - began < RELEASE_SECONDS
+        assert left.exists()
+        names = lambda: {each.name for each in threading.enumerate()}  # noqa: E731
+        wait_until(lambda: "odyssey-reap" not in names(), what="the end of the attempt")
+        assert left.exists(), "the session may be there still"
 
 
 SCRIPT = """
