@@ -27,6 +27,11 @@ def leave_note(lease: Path, who: str) -> None:
         write_private(_note(lease), who)
 
 
+def take_note_back(lease: Path) -> None:
+    """The session goes on after all."""
+    _note(lease).unlink(missing_ok=True)
+
+
 def read_note(lease: Path) -> str:
     """Return who ends the session from outside; empty if nobody does."""
     try:

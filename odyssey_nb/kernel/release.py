@@ -22,8 +22,8 @@ from odyssey_nb.errors import AuthError, NotFoundError, OdysseyNBError, SettingE
 from odyssey_nb.kernel import leases
 from odyssey_nb.kernel.processes import program
 from odyssey_nb.kernel.sessions import SessionList, SessionRow, spell
-from odyssey_nb.kernel.survey import apart, leased, survey
-from odyssey_nb.leasefile import drop_lease, leave_note
+from odyssey_nb.kernel.survey import alone, apart, leased, survey
+from odyssey_nb.leasefile import drop_lease, leave_note, take_note_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -89,7 +89,9 @@ class Ended(list[SessionRow]):
 
     def __repr__(self) -> str:
         lines = [f"ended {row.id or 'a lease'}: {row.told()}" for row in self]
-        lines += [f"kept {row.id}: {row.told()}; {error.one_line()}" for row, error in self.kept]
+        lines += [
+            f"kept {row.id or 'a lease'}: {row.told()}; {why.one_line()}" for row, why in self.kept
+        ]
         return "\n".join(lines) or "nothing dangles"
 
 
@@ -177,9 +179,9 @@ class Reaping:
         self._loaded.set()
         ring = KeyRing()
         ring.add(self._access)
-        asyncio.run(_each(self._mine, self._end_one, ring))
+        alone(_each(self._mine, self._end_one, ring))
         if self._others:  # not in the way of this connection, so nobody waits for them
-            asyncio.run(_each(self._others, self._end_one, KeyRing.gather(self._connections)))
+            alone(_each(self._others, self._end_one, KeyRing.gather(self._connections)))
 
     async def _end_one(self, row: SessionRow, ring: KeyRing) -> None:
         ended = False
@@ -217,6 +219,8 @@ async def _end(row: SessionRow, ring: KeyRing) -> None:
             keys = ring.keys_for(row.url)
             await _free(row.url, keys, row.session_id, row.signaling_url or row.url)
     except OdysseyNBError as error:
+        if row.held and row.lease is not None:
+            take_note_back(row.lease)
         if row.held or not _is_over(row, error):
             raise
     if row.lease is not None and not row.held:

@@ -130,7 +130,8 @@ def spell(verb: str, *words: str) -> str:
     if runtime().terminal:
         return " ".join(["odyssey-nb", verb, *words])
     ipython = sys.modules.get("IPython")
-    if ipython is not None and ipython.get_ipython() is not None:
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None and shell.find_line_magic("odyssey") is not None:
         return " ".join(["%odyssey", verb, *words])
     quoted = ", ".join(f'"{word}"' for word in words)
     return f"ody.{verb}({quoted})"

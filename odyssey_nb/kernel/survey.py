@@ -172,10 +172,16 @@ def ask_services(keys: Mapping[str, list[str]]) -> Told:
     return told
 
 
+def alone(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on a loop of its own, on a thread without one, and return its result."""
+    with asyncio.Runner() as runner:  # unlike `asyncio.run` no library patches it
+        return runner.run(work)
+
+
 def apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`, which has deadlines of its own, on a loop of its own and return its result.
+    """Run `work`, which has deadlines of its own, on a thread of its own and return its result.
 
     The kernel's loop, which runs already, could not be waited on.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="odyssey-apart") as pool:
-        return pool.submit(asyncio.run, work).result()
+        return pool.submit(alone, work).result()

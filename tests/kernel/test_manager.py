@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -24,6 +25,7 @@ from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from odyssey_nb.wire import link as wire
 from tests.conftest import Service, wait_until
+from tests.test_keys import keys
 
 Connect = Callable[..., "ody.kernel.connection.Connection"]
 
@@ -403,6 +405,20 @@ def test_a_full_service_is_told_apart_from_a_full_account(serve: Callable[..., S
         assert full.held == 1
     finally:
         ody.disconnect()
+
+
+def test_a_start_over_a_lowered_limit_names_the_holders(service: Service) -> None:
+    """An account that held two connections when it might may start on one, and is told of both."""
+    made = keys(service, "create", "--account", "erin", "--limit", "concurrent_streams=2")
+    (key,) = re.findall(r"^ody_\S+$", made.stdout, re.MULTILINE)
+    ody.connect("one", url=service.url, api_key=key)
+    two = ody.connect("two", url=service.url, api_key=key)
+    keys(service, "set", "erin", "--limit", "concurrent_streams=1")
+    with pytest.raises(errors.ConcurrentLimitError) as caught:
+        two.start("a sea")
+    ody.disconnect()
+    assert caught.value.hint.startswith("Held by this kernel (one, idle 0:")
+    assert "this kernel (two, idle 0:" in caught.value.hint
 
 
 def test_a_stream_starts_from_an_image(connect: Connect, tmp_path: Path) -> None:

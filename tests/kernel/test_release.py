@@ -18,8 +18,12 @@ import pytest
 
 from odyssey_nb.client.reservation import RELEASE_SECONDS
 from odyssey_nb.config import Target
+from odyssey_nb.errors import ConnectError
+from odyssey_nb.kernel import release
 from odyssey_nb.kernel.leases import Lease
 from odyssey_nb.kernel.release import WAIT_SECONDS, Reaping
+from odyssey_nb.kernel.sessions import SessionRow
+from odyssey_nb.leasefile import read_note
 from tests.conftest import Serve, Service, wait_until
 from tests.kernel.conftest import Kernel, kernel_for, sidecars
 
@@ -198,6 +202,30 @@ def test_a_service_that_hangs_does_not_keep_others_waiting(machine: Path) -> Non
         names = lambda: {each.name for each in threading.enumerate()}  # noqa: E731
         wait_until(lambda: "odyssey-reap" not in names(), what="the end of the attempt")
         assert left.exists(), "the session may be there still"
+
+
+def test_a_session_that_could_not_be_ended_is_not_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its holder must not blame a later loss on who only tried."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("ODYSSEY_API_URL", url)
+        monkeypatch.setenv("ODYSSEY_API_KEY", "ody_x")
+        lease = Lease.take("theirs", url, os.getpid())
+        try:
+            row = SessionRow(
+                session_id="s-1", connection="theirs", url=url, status="connected", seconds=1,
+                idle=1, holder="walk.ipynb", lease=lease.path,
+            )  # fmt: skip
+            ended = release.end([row], [])
+            assert ended == []
+            ((_, error),) = ended.kept
+            assert isinstance(error, ConnectError)
+            assert repr(ended).startswith("kept a lease: walk.ipynb (theirs, idle 0:01); ")
+            assert read_note(lease.path) == ""
+        finally:
+            lease.drop()
 
 
 SCRIPT = """

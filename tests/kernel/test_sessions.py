@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.sessions import SessionList, SessionRow, limit_hint, spell
@@ -51,11 +50,12 @@ def test_the_table_in_a_terminal() -> None:
 
 
 def test_verbs_are_spelled_as_they_are_typed_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a terminal, in a notebook and in a script."""
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    assert spell("kill", "77de") == 'ody.kill("77de")'
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
+    """In a terminal, and in a notebook with the extension or without."""
+    shell = InteractiveShell.instance()
+    shell.run_cell("%load_ext odyssey_nb")
     assert spell("kill", "77de") == "%odyssey kill 77de"
+    shell.run_cell("%unload_ext odyssey_nb")
+    assert spell("kill", "77de") == 'ody.kill("77de")'
     monkeypatch.setattr(runtime(), "terminal", True)
     assert spell("reap") == "odyssey-nb reap"
 
