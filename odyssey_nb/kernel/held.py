@@ -95,7 +95,13 @@ class Held:
         """Raise NotConnectedError unless it is open, ForkedProcessError in a forked child."""
         self.link.check_process()
         if not self.is_open:
-            raise NotConnectedError(f"the connection {self.name!r} is {self.status}")
+            raise self.closed()
+
+    def closed(self) -> NotConnectedError:
+        """Return what to raise at whoever uses it although it is closed: that, and why."""
+        why, _, hint = self.problem.partition(". ")
+        what = f"the connection {self.name!r} is {self.status}"
+        return NotConnectedError(f"{what}: {why}" if why else what, hint=hint or None)
 
     def say(self, text: str) -> None:
         """Tell the user what a call did to it."""

@@ -192,10 +192,10 @@ class HiddenWatch:
         why = f"no view was visible for {clock(self.clock.unseen)}"
         if step == "end" and stream is not None:
             stream.end()
-            connection.explain(f"the stream ended: {why}. Start it again; {_KEEP}")
+            connection.explain(f"{why}, so the stream ended. Start it again; {_KEEP}")
         elif step == "disconnect":
             connection.disconnect()
-            connection.explain(f"disconnected: {why}. Connect again; {_KEEP}")
+            connection.explain(f"{why}, so the streamer was freed. Connect again; {_KEEP}")
 
 
 _KEEP = "connect(when_hidden=None) keeps it running unseen."

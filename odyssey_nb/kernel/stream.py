@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from odyssey_nb.errors import ConnectionLostError, NoStreamError, NotConnectedError
+from odyssey_nb.errors import ConnectionLostError, NoStreamError
 from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.pictures import Pictures
 from odyssey_nb.wire import link as wire
@@ -99,7 +99,7 @@ class Stream(Pictures):
     def _check(self) -> None:
         self.connection.link.check_process()
         if not self.connection.is_open:
-            raise NotConnectedError(f"the connection {self.connection.name!r} is closed")
+            raise self.connection.closed()
         if self._being_replaced:
             raise ConnectionLostError(
                 "the connection broke and is being repaired",
