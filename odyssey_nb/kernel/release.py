@@ -213,7 +213,7 @@ async def _end(row: SessionRow, ring: KeyRing) -> None:
     if row.lease is not None and row.held:
         if not row.session_id:
             raise UsageError("it is still connecting", hint="Try again in a moment.")
-        leave_note(row.lease, f"{program(os.getpid())} (process {os.getpid()})")
+        leave_note(row.lease, f"{Path(program(os.getpid())).name} (process {os.getpid()})")
     try:
         if row.session_id:
             keys = ring.keys_for(row.url)
