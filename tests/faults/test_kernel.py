@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 
+from tests.conftest import wait_until
 from tests.faults.fault import KERNEL_DIED, KERNEL_SAYS_SO, Fault, Table
-from tests.faults.scene import PLAYS, Scene
+from tests.faults.scene import PLAYS, Scene, start_kernel
 
 TABLE = Table("Kernel")
 COMPUTES = """
@@ -192,6 +194,63 @@ def _stopped(scene: Scene) -> None:
     scene.kernel.process.resume()
     assert "plays on" in scene.tell(PLAYS)
     scene.disconnect()
+
+
+SUSPENDED = 2.0  # seconds that a stopped kernel's session is kept here, instead of 120
+
+
+@TABLE.row(
+    "SIGSTOP for good (kept for 2 s here, 120 s by default)",
+    bound=SUSPENDED + 1.0 + KERNEL_SAYS_SO,  # it is looked at every half second, and twice
+    told=("the kernel was stopped for 2 s",),
+)
+def _stopped_for_good(scene: Scene) -> None:
+    scene.use(
+        start_kernel(
+            scene.runtime,
+            ODYSSEY_API_URL=scene.service.url,
+            ODYSSEY_NB_SUSPENDED_SECONDS=f"{SUSPENDED:g}",
+        )
+    )
+    scene.streams()
+    scene.pause(0.5)
+    scene.strike()
+    scene.kernel.process.suspend()
+    scene.wait_freed(SUSPENDED)
+    scene.kernel.process.resume()
+    wait_until(lambda: "True" in scene.kernel.run("not conn.is_open"), what="the loss")
+    scene.tell("print(conn.problem)")
+    assert "True" in scene.tell("ody.connect().is_open")
+    scene.kernel.run("ody.disconnect()")
+
+
+HEARTBEAT = 8.0  # the service's clock for a client that says nothing
+SLEEP = 32.0  # seconds; a process that did not run for 30 has slept
+
+
+@TABLE.row(
+    "kernel and sidecar stopped, as by a sleeping laptop",
+    bound=HEARTBEAT + HEARTBEAT / 4,
+    limits=(f"heartbeat_seconds={HEARTBEAT}",),
+    told=("a machine sleeps",),
+    runs=2,
+)
+def _sleeps(scene: Scene) -> None:
+    scene.streams()
+    processes = [scene.sidecar, scene.kernel.process]
+    scene.strike()
+    for each in processes:
+        each.suspend()
+    began = time.monotonic()
+    scene.wait_freed(HEARTBEAT)
+    time.sleep(max(0, began + SLEEP - time.monotonic()))
+    for each in processes:
+        each.resume()
+    wait_until(lambda: "True" in scene.kernel.run("not conn.is_open"), seconds=20, what="the loss")
+    scene.tell("print(conn.problem)")
+    assert scene.service.held == 0, "what slept is not resumed"
+    assert "True" in scene.tell("ody.connect().is_open")
+    scene.kernel.run("ody.disconnect()")
 
 
 def _holds_the_gil(seconds: int, scene: Scene) -> None:
