@@ -66,7 +66,7 @@ test-lowest: .venv-lowest/.ready ## run the tests on the lowest versions, withou
 .PHONY: faults
 faults: .venv-newest/.ready ## kill, stop and starve processes and see what is freed, and when
 	@.ci/setup chromium
-	@FAULTS_REPORT=tests/faults $(NEWEST)/pytest -m faults -n 2 --dist loadfile --no-loadscope-reorder
+	@FAULTS_REPORT=tests/faults $(NEWEST)/pytest $(SHARED) -m faults
 
 .PHONY: soak
 MINUTES := 20

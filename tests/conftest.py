@@ -125,8 +125,15 @@ def launch(folder: Path, *options: str, runtime: Path, world: str = "test_patter
     ]  # fmt: skip
     environment = {**os.environ, "ODYSSEY_NB_RUNTIME_DIR": str(runtime)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    wait_until(lambda: ready.exists() or process.poll() is not None, seconds=30, what="the service")
-    assert process.poll() is None, "the service did not start"
+    try:
+        wait_until(
+            lambda: ready.exists() or process.poll() is not None, seconds=60, what="the service"
+        )
+        assert process.poll() is None, "the service did not start"
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     said = json.loads(ready.read_text())
     return Service(said["url"], said["pid"], data, process)
 
