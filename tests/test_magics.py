@@ -46,7 +46,8 @@ def test_the_verbs_of_the_magic(
     """Connecting, starting, steering, ending and disconnecting, line by line."""
     monkeypatch.setenv("ODYSSEY_API_URL", service.url)
     monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
-    assert "connected to" in run("%odyssey connect")
+    assert "connected to" in run("%odyssey connect --when-hidden 60,off")
+    assert ody.status()[0].hidden.clock.policy == (60, None)
     assert "live: 'a misty forest'" in run('%odyssey start "a misty forest"')
     assert "'it's snowing'" in run("%odyssey interact it's snowing").replace('"', "'")
     assert run("%odyssey interact 'a quiet sea'").endswith(": 'a quiet sea'\n")
@@ -73,6 +74,7 @@ def test_the_verbs_of_the_magic(
         ("%odyssey start", "Describe the world in words"),
         ("%odyssey interact snow", "%odyssey connect"),
         ("%odyssey end", "%odyssey connect"),
+        ("%odyssey connect --when-hidden soon", "Write (120, 300)"),
         ("%odyssey connect --nonsense", "%odyssey help connect"),
         ('%odyssey start "open', "quotation mark"),
         ("%%odyssey status\nwhat", "takes no cell body"),
