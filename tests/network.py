@@ -100,7 +100,7 @@ class Network:
             )
             app = web.Application(client_max_size=2**26)
             app.router.add_route("*", "/{path:.*}", network._carry)
-            runner = web.AppRunner(app, shutdown_timeout=0.1)
+            runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             site = web.TCPSite(runner, LOOPBACK, 0)

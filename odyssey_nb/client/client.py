@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from odyssey_nb import errors
 from odyssey_nb.client.asleep import Awake
-from odyssey_nb.client.reservation import release, reserve
+from odyssey_nb.client.reservation import free, reserve
 from odyssey_nb.client.retry import ATTEMPTS, RENEWALS, Patience, delay
 from odyssey_nb.client.session import (
     START_SECONDS,
@@ -22,7 +22,7 @@ from odyssey_nb.client.session import (
     ended_outside,
 )
 from odyssey_nb.client.streams import COMMAND_SECONDS, ClientStream, Streams
-from odyssey_nb.concurrency import background
+from odyssey_nb.concurrency import background, insist
 from odyssey_nb.config import local_key, resolve_target
 from odyssey_nb.discovery import published_service
 from odyssey_nb.media.still import still
@@ -80,7 +80,8 @@ class AsyncClient(Streams):
         self._network, self._patience = network, patience
         self._awake = Awake(patience.asleep, network.clock)
         self._session: Session | None = None  # the one that is up
-        self._grant: SessionGrant | None = None  # the one that was up last
+        self._grant: SessionGrant | None = None  # of the one that was up last
+        self._left: SessionGrant | None = None  # of one that was lost, and may not be free yet
         self._up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._broken: set[Part] = set()
         self._broke = 0.0  # when
@@ -159,11 +160,15 @@ class AsyncClient(Streams):
         """Hold one session after another, until one is lost for good."""
         async with self._network.control.open(url, api_key) as control:
             self._advance(Status.AUTHENTICATING)
-            lost = await self._hold(
-                lambda stack: self._connect(control, timeout, queue_timeout, stack)
-            )
-            while not (lost.final or self.lost.done()):
-                lost = await self._hold(lambda stack: self._connect_again(control, stack))
+            try:
+                lost = await self._hold(
+                    lambda stack: self._connect(control, timeout, queue_timeout, stack)
+                )
+                while not (lost.final or self._lost.done()):
+                    lost = await self._hold(lambda stack: self._connect_again(control, stack))
+            finally:
+                with suppress(errors.OdysseyNBError):
+                    await insist(self._free_left(control))
             if not self._up.done():
                 raise lost.error
 
@@ -230,9 +235,7 @@ class AsyncClient(Streams):
             self._say("asking for another session")
             try:
                 async with asyncio.timeout_at(deadline):
-                    if self._grant is not None:
-                        # Its goodbye may have gone nowhere, and it would count against a limit.
-                        await release(control, self._grant.session_id, self._grant.signalling_url)
+                    await self._free_left(control)
                     queue_timeout = deadline - clock() - AFTER_QUEUE_SECONDS
                     return await self._open_session(control, queue_timeout, stack)
             except TimeoutError:
@@ -243,6 +246,13 @@ class AsyncClient(Streams):
                     break
         gone = errors.ConnectionLostError(f"the connection could not be repaired: {problem}")
         raise SessionLostError(gone, final=True)
+
+    async def _free_left(self, control: Control) -> None:
+        """Free the session that was lost: its own goodbye may have gone nowhere."""
+        if self._left is not None:
+            with suppress(errors.NotFoundError):
+                await free(control, self._left.session_id, self._left.signalling_url)
+            self._left = None
 
     async def _open_session(
         self, control: Control, queue_timeout: float, stack: AsyncExitStack
@@ -285,7 +295,9 @@ class AsyncClient(Streams):
         if self._again:
             prompt, portrait = self._applied, self._portrait
             pictures = self._recall() if self.takes_images else []
-            image = await asyncio.to_thread(still, pictures, portrait=portrait)
+            image = None
+            if pictures:
+                image = await asyncio.to_thread(still, pictures, portrait=portrait)
             start = wire.InteractiveStreamStart(
                 prompt=prompt,
                 portrait=portrait,
@@ -300,14 +312,14 @@ class AsyncClient(Streams):
                     return  # lost as well; the next one will start it
                 self._tell_stream(reason="not_restarted", message=error.one_line())
             self._again = False
-        if self.lost.done():
+        if self._lost.done():
             return
         seconds = asyncio.get_running_loop().time() - self._broke
         self._advance(Status.CONNECTED, f"a new session after {seconds:.1f} s")
 
     def _break(self, part: Part, text: str) -> None:
         """A part of the session broke, or is still broken."""
-        if self.lost.done():
+        if self._lost.done():
             return
         self._broken.add(part)
         if self.status == Status.CONNECTED:
@@ -333,8 +345,9 @@ class AsyncClient(Streams):
             self._lose(_slept(gap))
         elif lost.final:
             self._lose(lost.error)
-        if self.lost.done():
+        if self._lost.done():
             return
+        self._left = self._grant
         self._again = self._again or self.stream_state == StreamState.STREAMING
         self._break_off(lost.error, for_good=False)
         if self.status == Status.CONNECTED:
@@ -344,7 +357,7 @@ class AsyncClient(Streams):
     async def end(self, *, timeout: float = COMMAND_SECONDS) -> None:  # noqa: ASYNC109
         """End the running stream, also one that is being repaired; without one, do nothing."""
         self._again = False
-        if self._session is not None or self.lost.done():
+        if self._session is not None or self._lost.done():
             await super().end(timeout=timeout)
 
     def give_up(self, error: errors.OdysseyNBError) -> None:
@@ -366,7 +379,7 @@ class AsyncClient(Streams):
         await self._session.send(message)
 
     def _check(self) -> None:
-        if self.lost.done():
+        if self._lost.done():
             raise errors.ConnectionLostError("the connection is lost")
         if self._session is None or self._again:
             raise errors.ConnectionLostError(
@@ -380,14 +393,14 @@ class AsyncClient(Streams):
 
     def _settle(self, error: errors.OdysseyNBError) -> bool:
         """Fail what waits and whatever will be asked; return whether that is news."""
-        if self.lost.done():
+        if self._lost.done():
             return False
-        self.lost.set_result(error)
+        self._lost.set_result(error)
         self._break_off(error, for_good=True)
         return True
 
     async def _farewell(self) -> None:
-        if self.stream_state == StreamState.STREAMING and not self.lost.done():
+        if self.stream_state == StreamState.STREAMING and not self._lost.done():
             with suppress(errors.OdysseyNBError):
                 await self.end(timeout=FAREWELL_SECONDS)
         self._settle(errors.ConnectionLostError("the connection was closed"))
@@ -399,7 +412,7 @@ class AsyncClient(Streams):
 
     def _say(self, message: str) -> None:
         """Tell what the current status is busy with."""
-        if not self.lost.done():
+        if not self._lost.done():
             self._tell_status(message)
 
     def _tell_status(self, message: str, hint: str = "") -> None:

@@ -125,7 +125,10 @@ class Session:
         """
         hooks.say("opening the session")
         async with holding(control, grant) as hold:
-            token = await control.session_token(grant.session_id)
+            try:
+                token = await control.session_token(grant.session_id)
+            except errors.NotFoundError:
+                raise errors.NegotiationError("the service forgot the session") from None
             servers = await control.ice_servers(grant.signalling_url)
             if is_loopback(grant.signalling_url):
                 servers = [each for each in servers if each.relays]  # we know who we are there

@@ -83,6 +83,8 @@ class Exchange(Generic[T]):
             raise
         finally:
             self._waiter = None
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()  # looked at, also where we were cancelled meanwhile
 
     def answer(self, value: T) -> bool:
         """Give `value` to the command that waits; return whether one did."""

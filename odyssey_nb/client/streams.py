@@ -59,7 +59,7 @@ class Streams(ABC):
         self.name = name
         self.stream_state = StreamState.NONE
         self.takes_images = False
-        self.lost: asyncio.Future[errors.OdysseyNBError] = (
+        self._lost: asyncio.Future[errors.OdysseyNBError] = (
             asyncio.get_running_loop().create_future()
         )
         self._on_event, self._on_picture = on_event, on_picture
@@ -84,6 +84,11 @@ class Streams(ABC):
     @abstractmethod
     def _check(self) -> None:
         """Raise ConnectionLostError unless streams can be asked for something."""
+
+    @property
+    def lost(self) -> asyncio.Future[errors.OdysseyNBError]:
+        """Why the connection was lost, once it is for good; may be waited for and given up."""
+        return asyncio.shield(self._lost)
 
     @property
     def stream_number(self) -> int:
@@ -185,7 +190,7 @@ class Streams(ABC):
         try:
             yield stream
         finally:
-            if not self.lost.done():
+            if not self._lost.done():
                 await self.end()
 
     async def interact(self, prompt: str, *, timeout: float = COMMAND_SECONDS) -> str:  # noqa: ASYNC109
