@@ -178,7 +178,8 @@ def test_the_tutorial_in_jupyterlab(open_notebook: Open, lab: Lab, page: Page) -
     notebook.wait_live()
     before, _ = canvas(notebook)
     wait_until(lambda: canvas(notebook)[0] > before, what="growing picture numbers")
-    expect(notebook.page.get_by_text("no sessions on this machine")).to_be_visible(timeout=60_000)
+    none = notebook.page.get_by_text("no sessions; ody.connect() opens one")
+    expect(none).to_be_visible(timeout=60_000)
     expect(notebook.player).to_have_attribute("data-status", "disconnected")
     expect(notebook.page.locator(".jp-OutputArea-output[data-mime-type*=stderr]")).to_have_count(0)
     assert lab.service().held == 0
