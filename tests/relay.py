@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -94,3 +95,37 @@ class Relay:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+class Line:
+    """A relay on a thread of its own, for tests that block."""
+
+    def __init__(self, url: str) -> None:
+        self._to = url
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._carry()))
+
+    def __enter__(self) -> Line:
+        self._thread.start()
+        assert self._ready.wait(5)
+        return self
+
+    async def _carry(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        async with Relay.to(self._to) as self._relay:
+            self.url = self._relay.url
+            self._ready.set()
+            await self._over.wait()
+
+    def cut(self, *, down: bool = False) -> None:
+        """Break every connection, and take no other while it is `down`."""
+
+        def do() -> None:
+            self._relay.down = down
+            self._relay.cut()
+
+        self._loop.call_soon_threadsafe(do)
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(10)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,41 +11,7 @@ from odyssey_nb import errors
 from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.manager import get_manager
 from tests.conftest import Service, wait_until
-from tests.relay import Relay
-
-
-class Line:
-    """A relay on a thread of its own; between it and the service is what breaks."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._carry()))
-
-    def __enter__(self) -> Line:
-        self._thread.start()
-        assert self._ready.wait(5)
-        return self
-
-    async def _carry(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        async with Relay.to(self._service.url) as self._relay:
-            self.url = self._relay.url
-            self._ready.set()
-            await self._over.wait()
-
-    def cut(self, *, down: bool = False) -> None:
-        """Break every connection, and take no other while it is `down`."""
-
-        def do() -> None:
-            self._relay.down = down
-            self._relay.cut()
-
-        self._loop.call_soon_threadsafe(do)
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(10)
+from tests.relay import Line
 
 
 @pytest.fixture
@@ -59,7 +23,7 @@ def forgetful(serve: Callable[..., Service]) -> Service:
 @pytest.fixture
 def line(forgetful: Service) -> Iterator[Line]:
     """A line to it that can be cut."""
-    with Line(forgetful) as line:
+    with Line(forgetful.url) as line:
         yield line
         get_manager().release_all("test", budget=5)
 
