@@ -119,6 +119,19 @@ class Network:
         """Where clients find it."""
         return self.streams.url
 
+    def cut(self, *, breaks: bool) -> None:
+        """Let nothing through any more: sockets break, or their packets vanish."""
+        self.datagrams.down = True
+        if breaks:
+            self.streams.down = True
+            self.streams.cut()
+        else:
+            self.streams.silent = True
+
+    def mend(self) -> None:
+        """Let everything through again."""
+        self.datagrams.down = self.streams.down = self.streams.silent = False
+
     async def _carry(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._carry_socket(request)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+T = TypeVar("T")
 
 
 class Relay:
@@ -97,35 +100,50 @@ class Relay:
         writer.close()
 
 
-class Line:
-    """A relay on a thread of its own, for tests that block."""
+class Threaded(Generic[T]):
+    """Holds what `opening` opens on a loop in a thread of its own, for tests that block."""
 
-    def __init__(self, url: str) -> None:
-        self._to = url
+    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self._opening = opening
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._carry()))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._hold()), name="threaded")
 
-    def __enter__(self) -> Line:
-        self._thread.start()
-        assert self._ready.wait(5)
-        return self
-
-    async def _carry(self) -> None:
+    async def _hold(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        async with Relay.to(self._to) as self._relay:
-            self.url = self._relay.url
+        async with self._opening() as self.it:
             self._ready.set()
             await self._over.wait()
+
+    def do(self, act: Callable[[], object]) -> None:
+        """Do something to it, on its loop."""
+        self._loop.call_soon_threadsafe(act)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.do(self._over.set)
+        self._thread.join(10)
+
+
+class Line(Threaded[Relay]):
+    """A relay for tests that block; between it and the service is what breaks."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(lambda: Relay.to(url))
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return self.it.url
 
     def cut(self, *, down: bool = False) -> None:
         """Break every connection, and take no other while it is `down`."""
 
         def do() -> None:
-            self._relay.down = down
-            self._relay.cut()
+            self.it.down = down
+            self.it.cut()
 
-        self._loop.call_soon_threadsafe(do)
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(10)
+        self.do(do)

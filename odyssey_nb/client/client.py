@@ -192,12 +192,17 @@ class AsyncClient(Streams):
                     self._advance(Status.CONNECTED)
                     self._up.set_result(None)
                 await asyncio.Event().wait()
-        except SessionLostError as lost:
-            self._over(lost)
-            return lost
+        except SessionLostError as error:
+            lost = error
+        except BaseExceptionGroup as group:  # several parts broke in the same moment
+            losses, others = group.split(SessionLostError)
+            if losses is None or others is not None:
+                raise
+            lost = max(_leaves(losses), key=lambda each: each.final)
         finally:
             self._session = None
-        raise AssertionError
+        self._over(lost)
+        return lost
 
     async def _connect(
         self,
@@ -420,6 +425,13 @@ class AsyncClient(Streams):
         self._on_event(
             StatusChanged(connection=self.name, status=str(self.status), message=message, hint=hint)
         )
+
+
+def _leaves(group: BaseExceptionGroup[SessionLostError]) -> list[SessionLostError]:
+    found: list[SessionLostError] = []
+    for each in group.exceptions:
+        found += _leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
+    return found
 
 
 def _slept(gap: float) -> errors.ConnectionLostError:

@@ -41,15 +41,10 @@ async def test_twenty_seconds(shared: Service, breaks: bool) -> None:
     ):
         await until(lambda: pictures)
         session, tokens = client.session_id, network.streams.count(b"POST /sessions/token")
-        network.datagrams.down = True
-        if breaks:
-            network.streams.down = True
-            network.streams.cut()
-        else:
-            network.streams.silent = True
+        network.cut(breaks=breaks)
         await after(20)
         assert client.status == "reconnecting"
-        network.datagrams.down = network.streams.down = network.streams.silent = False
+        network.mend()
         count = len(pictures)
         await until(lambda: client.status == "connected", seconds=30)
         await until(lambda: len(pictures) > count + 3)
@@ -69,12 +64,7 @@ async def test_for_good(shared: Service, breaks: bool) -> None:
         await client.start("a forest")
         loop = asyncio.get_running_loop()
         began = loop.time()
-        network.datagrams.down = True
-        if breaks:
-            network.streams.down = True
-            network.streams.cut()
-        else:
-            network.streams.silent = True
+        network.cut(breaks=breaks)
         waiting = asyncio.create_task(client.interact("unheard", timeout=300))
         async with asyncio.timeout(120):
             error = await client.lost

@@ -66,12 +66,12 @@ async def test_a_short_cut_passes(shared: Service) -> None:
     ):
         await until(lambda: pictures)
         session = client.session_id
-        network.datagrams.down = network.streams.silent = True
+        network.cut(breaks=False)
         loop = asyncio.get_running_loop()
         began = loop.time()
         await until(lambda: client.status == "reconnecting")
         await until(lambda: loop.time() >= began + 3)
-        network.datagrams.down = network.streams.silent = False
+        network.mend()
         count = len(pictures)
         await until(lambda: client.status == "connected", seconds=20)
         await until(lambda: len(pictures) > count + 3)

@@ -165,6 +165,19 @@ class ConnectionMachine(RuleBasedStateMachine):
         """Lose the peer connections."""
         self.do(_now(self.world.fail_peers))
 
+    @precondition(lambda self: self.client is not None)
+    @rule(seconds=st.sampled_from([0.45, 0.5, 0.55]))
+    def everything_fails(self, seconds: float) -> None:
+        """Lose the media, and the session about when the client makes up its mind about that."""
+        self.do(_now(self.world.fail_peers))
+        self.do(asyncio.sleep(seconds))
+
+        def end() -> None:
+            for session in list(self.world.held):
+                self.world.end(session, "streamer_disconnected", CloseCode.STREAMER_LOST)
+
+        self.do(_now(end))
+
     @precondition(lambda self: self.is_up and self.client.stream_state == "streaming")
     @rule(call=st.sampled_from(["interact", "end"]))
     def media_fails_while_somebody_waits(self, call: str) -> None:
