@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odyssey_nb import errors
+from odyssey_nb.client.address import address
 from odyssey_nb.client.asleep import Awake
 from odyssey_nb.client.reservation import free, reserve
 from odyssey_nb.client.retry import ATTEMPTS, RENEWALS, Patience, delay
@@ -20,11 +20,10 @@ from odyssey_nb.client.session import (
     Session,
     SessionLostError,
     ended_outside,
+    worst,
 )
 from odyssey_nb.client.streams import COMMAND_SECONDS, ClientStream, Streams
 from odyssey_nb.concurrency import background, insist
-from odyssey_nb.config import local_key, resolve_target
-from odyssey_nb.discovery import published_service
 from odyssey_nb.media.still import still
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.link import SessionGranted, StatusChanged
@@ -128,7 +127,7 @@ class AsyncClient(Streams):
             NoStreamerError: No streamer became free in time.
             ConnectError: Service, signaling or WebRTC did not come up.
         """
-        url, api_key = _address(url, api_key)
+        url, api_key = address(url, api_key)
         client = cls(
             name,
             on_event=on_event,
@@ -198,7 +197,7 @@ class AsyncClient(Streams):
             losses, others = group.split(SessionLostError)
             if losses is None or others is not None:
                 raise
-            lost = max(_leaves(losses), key=lambda each: each.final)
+            lost = worst(losses)
         finally:
             self._session = None
         self._over(lost)
@@ -427,28 +426,6 @@ class AsyncClient(Streams):
         )
 
 
-def _leaves(group: BaseExceptionGroup[SessionLostError]) -> list[SessionLostError]:
-    found: list[SessionLostError] = []
-    for each in group.exceptions:
-        found += _leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
-    return found
-
-
 def _slept(gap: float) -> errors.ConnectionLostError:
     text = f"nothing ran here for {gap:.0f} s, as when a machine sleeps; the session was given up"
     return errors.ConnectionLostError(text)
-
-
-def _address(url: str | None, api_key: str | None) -> tuple[str, str]:
-    if url is not None and api_key is not None:
-        return url.rstrip("/"), api_key
-    target = resolve_target(url=url, api_key=api_key)
-    if target.url is not None and target.api_key is not None:
-        return target.url, target.api_key
-    found = published_service()
-    if found is None:
-        raise errors.ConnectError(
-            "no local service runs",
-            hint="Start one with odyssey-nb serve, or give url and api_key.",
-        )
-    return found.url, local_key(Path(found.data_dir))

@@ -52,6 +52,14 @@ class SessionLostError(Exception):
         self.error, self.final = error, final
 
 
+def worst(losses: BaseExceptionGroup[SessionLostError]) -> SessionLostError:
+    """Return one of `losses`, which came in the same moment: a final one, if there is one."""
+    found = [
+        worst(each) if isinstance(each, BaseExceptionGroup) else each for each in losses.exceptions
+    ]
+    return max(found, key=lambda lost: lost.final)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """What a session calls, on the event loop; none of it may wait."""

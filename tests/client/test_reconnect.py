@@ -14,6 +14,7 @@ from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.client.control import Control
 from odyssey_nb.client.reservation import release
 from odyssey_nb.client.retry import Patience
+from odyssey_nb.client.session import SessionLostError, worst
 from odyssey_nb.media.h264 import Decoder
 from odyssey_nb.media.ring import Ring
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
@@ -217,3 +218,12 @@ async def test_leaving_while_it_is_repaired(shared: Service) -> None:
             await until(lambda: client.status != "connected")
         assert client.history[-1] == "disconnected"
     await until(lambda: shared.held == 0, seconds=2)
+
+
+def test_what_breaks_in_one_moment_is_one_loss() -> None:
+    """Of several, one counts that was meant."""
+    accident = SessionLostError(errors.ConnectionLostError("an accident"))
+    meant = SessionLostError(errors.ConnectionLostError("meant"), final=True)
+    group = BaseExceptionGroup("", [accident, BaseExceptionGroup("", [meant, accident])])
+    assert worst(group) is meant
+    assert worst(BaseExceptionGroup("", [accident, accident])) is accident
