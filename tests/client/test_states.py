@@ -178,6 +178,19 @@ class ConnectionMachine(RuleBasedStateMachine):
 
         self.do(_now(end))
 
+    @precondition(lambda self: self.is_up and len(self.world.held) == 1)
+    @rule()
+    def leave_in_the_middle_of_a_repair(self) -> None:
+        """Leave when the lost session's goodbye went nowhere; it is freed all the same."""
+        self.do(_now(self.world.fail_peers))
+        self.do(asyncio.sleep(0.45))
+        self.world.reachable = False
+        self.do(_now(self.world.cut))
+        self.do(asyncio.sleep(0.1))
+        self.world.reachable = True
+        self.leave()
+        assert not self.world.held
+
     @precondition(lambda self: self.is_up and self.client.stream_state == "streaming")
     @rule(call=st.sampled_from(["interact", "end"]))
     def media_fails_while_somebody_waits(self, call: str) -> None:
