@@ -38,7 +38,7 @@ POLL_SECONDS = 0.02
 STEADY_SECONDS = 0.3  # free for so long is free: a session under way may still arrive
 PATIENCE = 10.0  # how long after its bound a streamer may still be freed late, before it is a leak
 SETTLE_SECONDS = 8.0  # what processes and descriptors get to go
-SECOND_CLIENT_SECONDS = 20.0
+SECOND_CLIENT_SECONDS = 60.0
 
 
 class Notebook(Protocol):

@@ -49,7 +49,7 @@ def _sidecar_killed_connecting(scene: Scene) -> None:
 
 
 # It is missed after 2 s, and has not said that it lives after another.
-@TABLE.row("sidecar SIGSTOP, then a disconnect", bound=KERNEL_SAYS_SO + 3, told=("ody.sessions()",))
+@TABLE.row("sidecar SIGSTOP, then a disconnect", bound=3 + SIDECAR_DIED, told=("ody.sessions()",))
 def _sidecar_stopped(scene: Scene) -> None:
     scene.streams()
     scene.pause(0.5)
