@@ -93,7 +93,7 @@ class Service:
         """End it as a terminal does, and return its exit status."""
         self.process.terminate()
         try:
-            return self.process.wait(10)
+            return self.process.wait(30)
         except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
             self.process.kill()
             self.process.wait()

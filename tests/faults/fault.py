@@ -61,6 +61,7 @@ class Outcome:
     left: list[str] = field(default_factory=list)  # what should not be there any more
     missing: list[str] = field(default_factory=list)  # what the user should have been told
     quick: bool = False
+    broken: str = ""  # why the run came to no end; what it left behind is not known
 
     @classmethod
     def of(cls, fault: Fault, seed: int, *, quick: bool) -> Outcome:

@@ -20,7 +20,7 @@ counted at a service with one streamer: *free* is when another client gets it an
 A leak is a streamer, process, thread, descriptor or lease that stays. Times are in seconds from the
 fault; the raw data is in `report.json`.
 
-**{leaks} leaks in {total} faults; {late} later than their bound.**
+**{leaks} leaks in {total} faults; {late} later than their bound; {broken} runs broke down.**
 """
 
 
@@ -40,24 +40,31 @@ def _row(group: str, fault: str, runs: list[Outcome]) -> dict[str, object]:
         "runs": len(runs),
         "leaks": sum(bool(each.left) for each in runs),
         "late": sum(each.late for each in runs),
+        "broken": sum(bool(each.broken) for each in runs),
         "median": statistics.median(times) if times else None,
         "worst": max(times, default=None),
         "bound": runs[0].bound,
-        "told": _last_line(runs[-1].told),
+        "told": _line(runs[-1].told),
     }
 
 
-def _last_line(told: str) -> str:
+TELLING = ("error", "ody.connect()", "stopped", "replaced", "reused")
+
+
+def _line(told: str) -> str:
+    """Return the line that says most: an error or what was done, else the last."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
-    return lines[-1][:160].replace("|", "\\|") if lines else ""
+    telling = [line for line in lines if any(word in line.lower() for word in TELLING)]
+    return (telling or lines or [""])[-1][:160].replace("|", "\\|")
 
 
 def lines(rows: list[dict[str, object]]) -> list[str]:
     """Return the rows as the terminal shows them."""
-    found = [f"{'fault':<58} {'runs':>4} {'leaks':>5} {'late':>4} {'median':>7} {'worst':>7} bound"]
+    heads = f"{'runs':>4} {'leaks':>5} {'late':>4} {'broken':>6} {'median':>7} {'worst':>7} bound"
+    found = [f"{'fault':<58} {heads}"]
     found += [
         f"{row['fault']!s:<58.58} {row['runs']:>4} {row['leaks']:>5} {row['late']:>4} "
-        f"{_time(row['median']):>7} {_time(row['worst']):>7} {row['bound']:g}"
+        f"{row['broken']:>6} {_time(row['median']):>7} {_time(row['worst']):>7} {row['bound']:g}"
         for row in rows
     ]
     return found
@@ -88,16 +95,18 @@ def write(outcomes: list[Outcome], folder: Path = HERE) -> None:
         total=len(outcomes),
         leaks=sum(bool(each.left) for each in outcomes),
         late=sum(each.late for each in outcomes),
+        broken=sum(bool(each.broken) for each in outcomes),
         machine=f"{platform.system()}, Python {platform.python_version()}",
     )
     group = ""
     for row in rows:
         if row["group"] != group:
             group = str(row["group"])
-            text += f"\n## {group}\n\n| fault | runs | leaks | median | worst | bound | "
-            text += "what the user is told |\n|---|--:|--:|--:|--:|--:|---|\n"
+            text += f"\n## {group}\n\n| fault | runs | leaks | late | broken | median | worst "
+            text += "| bound | what the user is told |\n|---|--:|--:|--:|--:|--:|--:|--:|---|\n"
         told = f"`{row['told']}`" if row["told"] else ""
-        text += f"| {row['fault']} | {row['runs']} | {row['leaks']} | {_time(row['median'])} | "
+        text += f"| {row['fault']} | {row['runs']} | {row['leaks']} | {row['late']} "
+        text += f"| {row['broken']} | {_time(row['median'])} | "
         text += f"{_time(row['worst'])} | {row['bound']:g} | {told} |\n"
     (folder / "REPORT.md").write_text(text + _soak())
     (folder / "report.json").write_text(

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import Serve, Service, wait_until
+from tests.faults import count
 from tests.faults.report import SOAK
 from tests.faults.scene import LOAD, STREAM, start_kernel
 from tests.kernel.conftest import Kernel, sidecars
@@ -109,6 +110,7 @@ def test_nothing_grows(serve: Serve, machine: Path, monkeypatch: pytest.MonkeyPa
     service = serve("--streamers", "3", "--limit", "concurrent_streams=3")
     monkeypatch.setenv("ODYSSEY_API_URL", service.url)
     monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
+    most = count.most(psutil.Process(service.pid))
     kernel = start_kernel(machine)
     kernel.run(f"import random, gc\n{LOAD}")
     sizes = {"kernel": Sizes(), "sidecar": Sizes(), "service": Sizes()}
@@ -118,7 +120,7 @@ def test_nothing_grows(serve: Serve, machine: Path, monkeypatch: pytest.MonkeyPa
         while time.monotonic() < until or done["rounds"] < WARM_ROUNDS + 3:
             kernel.run(STREAM)
             for _ in range(STEPS):
-                kernel.run(chance.choice(ACTIONS), seconds=90)
+                kernel.run(f"{chance.choice(ACTIONS)}; None", seconds=90)  # Out would keep streams
                 done["actions"] += 1
             fault = _fault(kernel, service, machine, chance)
             done[fault] = done.get(fault, 0) + 1
@@ -140,11 +142,13 @@ def test_nothing_grows(serve: Serve, machine: Path, monkeypatch: pytest.MonkeyPa
         json.dumps({"minutes": MINUTES, "seed": seed, "done": done, "sizes": found}, indent=1)
         + "\n"
     )
+    # The service's pools of threads and database connections fill when they are needed.
+    pools = dict(zip(("threads", "descriptors"), most, strict=True))
     grown = [
         f"{name}: {kind} from {first:.1f} to {last:.1f}"
         for name, kinds in found.items()
         for kind, (first, last) in kinds.items()
-        if last > first * (1 + GROWTH)
+        if last > first * (1 + GROWTH) and not (name == "service" and last <= pools.get(kind, 0))
     ]
     assert not grown, (grown, done)
 

@@ -30,7 +30,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep what a run found, whichever process ran it; one that broke down counts as a leak."""
+    """Keep what a run found, whichever process ran it; or that it broke down."""
     if report.when != "call":
         return
     said = dict(report.user_properties)
@@ -38,8 +38,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _outcomes.append(Outcome(**said["fault"]))
     elif "begun" in said:
         broken = Outcome(**said["begun"])
-        broken.left.append("the run failed: " + report.longreprtext.strip().rpartition("\n")[2])
+        broken.broken = _kind(report.longreprtext)
         _outcomes.append(broken)
+
+
+def _kind(failure: str) -> str:
+    """Return what kind of failure it was, without what it says: that may hold paths and keys."""
+    errors = [line for line in failure.splitlines() if line.startswith("E ")]
+    return errors[0].removeprefix("E").strip().partition(":")[0][:80] if errors else "failed"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
