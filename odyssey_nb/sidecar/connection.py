@@ -121,7 +121,7 @@ class HeldConnection(Held):
                 stream = self._client.stream_number
                 self._remember("reconnected", stream, self._shown(stream), event.message)
             self._repairing = event.status == "reconnecting"
-        self._tell(event)
+        self._publish(event)
 
     def _shown(self, stream: int) -> float:
         """Return the time of the newest picture of `stream`, 0 before its first."""

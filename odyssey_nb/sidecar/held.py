@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Following = wire.StatusChanged | wire.StreamChanged
+
 MOST_HAPPENINGS = 1000  # remembered; older ones go
 
 
 class Subscription:
-    """The kernel's wish for pictures. Without credit they are dropped, up to the next keyframe.
+    """A wish for pictures. Without credit they are dropped, up to the next keyframe.
 
-    The kernel cannot see what never reached it, so the keyframe is asked for here, as soon as there
-    is room for it; no service owes one unasked.
+    Who wishes, the kernel or a page, cannot see what never reached it, so the keyframe is asked for
+    here, as soon as there is room for it; no service owes one unasked.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Subscription:
             self.offer(picture)
 
     def offer(self, picture: Picture) -> None:
-        """Send `picture` if the kernel has room for it and can decode it."""
+        """Send `picture` if there is room for it and it can be decoded."""
         if self.credit <= 0 or (self._waiting and not picture.key):
             self._waiting = True
             self.dropped += 1
@@ -71,7 +73,10 @@ class Held(ABC):
         self._tell = tell
         self._ring = Ring()
         self._happenings: deque[wire.Happening] = deque(maxlen=MOST_HAPPENINGS)
-        self._subscription: Subscription | None = None
+        self._subscriptions: dict[Callable[[Picture], None], Subscription] = {}
+        self._followers: list[Callable[[Following], None]] = []
+        self._latest: dict[str, Following] = {}  # what a follower that comes later must know
+        self.over = asyncio.Event()
         self._newer = asyncio.Event()
         self._leave = asyncio.Event()
         self._answered = False
@@ -107,6 +112,7 @@ class Held(ABC):
             self._refuse(OdysseyNBError("connecting failed"))
         finally:
             self._newer.set()
+            self.over.set()
 
     def _answer(self, text: str = "") -> None:
         self._tell(wire.Answer(id=self._id, text=text))
@@ -132,19 +138,19 @@ class Held(ABC):
         """Let it be lost for `error`, where a streamer is held."""
         del error
 
-    async def ask(self, request: wire.Command) -> None:
-        """Do what `request` says and answer it."""
+    async def ask(self, request: wire.Command, tell: Callable[[wire.Answer], None]) -> None:
+        """Do what `request` says and answer it through `tell`."""
         try:
             answer = await self._do(request)
         except asyncio.CancelledError:
-            self._tell(refusal(request.id, ConnectionLostError("the request was called off")))
+            tell(refusal(request.id, ConnectionLostError("the request was called off")))
             raise
         except OdysseyNBError as error:
             answer = refusal(request.id, error)
         except Exception:
             log.exception("%s failed", request.type)
             answer = refusal(request.id, OdysseyNBError(f"{request.type} failed in the sidecar"))
-        self._tell(answer)
+        tell(answer)
 
     def _check(self) -> None:
         if not self.connected:
@@ -180,27 +186,47 @@ class Held(ABC):
             if each.stream == last.stream and first.time <= each.time <= last.time
         ]
 
-    def subscribe(self, credit: int) -> None:
-        """Send pictures from the newest keyframe on."""
-        self._subscription = Subscription(credit, self._tell, self.want_keyframe)
-        self._subscription.begin(self._ring.tail())
+    def subscribe(self, credit: int, send: Callable[[Picture], None]) -> None:
+        """Hand pictures to `send` from the newest keyframe on, by its credit."""
+        subscription = Subscription(credit, send, self.want_keyframe)
+        self._subscriptions[send] = subscription
+        subscription.begin(self._ring.tail())
 
-    def unsubscribe(self) -> None:
-        """Send no more pictures."""
-        self._subscription = None
+    def unsubscribe(self, send: Callable[[Picture], None]) -> None:
+        """Hand `send` no more pictures."""
+        self._subscriptions.pop(send, None)
 
-    def grant(self, pictures: int) -> None:
-        """The kernel has room for so many more."""
-        if self._subscription is not None:
-            subscription = self._subscription
+    def grant(self, pictures: int, send: Callable[[Picture], None]) -> None:
+        """There is room for so many more behind `send`."""
+        subscription = self._subscriptions.get(send)
+        if subscription is not None:
             subscription.credit = min(subscription.most, subscription.credit + pictures)
+
+    def follow(self, follower: Callable[[Following], None]) -> Callable[[], None]:
+        """Tell `follower` how it stands and what changes; return what stops it."""
+        self._followers.append(follower)
+        for event in tuple(self._latest.values()):
+            follower(event)
+        return lambda: self._followers.remove(follower)
+
+    def seen(self) -> None:
+        """Let the kernel know that somebody looks on without it."""
+        self._tell(wire.Seen(connection=self.name))
+
+    def _publish(self, event: wire.Event) -> None:
+        """Tell the kernel, and whoever follows what it may know."""
+        if event.type == "status_changed" or event.type == "stream_changed":
+            self._latest[event.type] = event
+            for follower in tuple(self._followers):
+                follower(event)
+        self._tell(event)
 
     def _take(self, picture: Picture) -> None:
         if not self._ring.put(picture):
             self.want_keyframe()
         self._newer.set()
-        if self._subscription is not None:
-            self._subscription.offer(picture)
+        for subscription in tuple(self._subscriptions.values()):
+            subscription.offer(picture)
 
 
 def refusal(request: int, error: OdysseyNBError) -> wire.Answer:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from odyssey_nb.sidecar.held import Held
+    from odyssey_nb.sidecar.view import Views
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ class Link:
         self._idle = idle
         self._crew = Crew()
         self._connections: dict[str, tuple[Held, asyncio.Task[None]]] = {}
+        self._opening = asyncio.Lock()
+        self._views: Views | None = None
 
     @property
     def busy(self) -> bool:
@@ -65,6 +68,8 @@ class Link:
     async def leave(self) -> None:
         """Close every connection, each with a proper goodbye."""
         await self._end(*self._connections.values())
+        if self._views is not None:
+            self._views.close()
 
     def give_up(self, why: str) -> None:
         """Let every connection be lost, for that reason."""
@@ -91,11 +96,15 @@ class Link:
             case "start" | "interact" | "mark" | "end" | "fetch":
                 held = self._find(message)
                 if held is not None:
-                    self._crew.start(held.ask(message))
+                    self._crew.start(held.ask(message, self._tell))
+            case "admit":
+                held = self._find(message)
+                if held is not None:
+                    self._crew.start(self._admit(message, held))
             case "subscribe" | "unsubscribe" | "credit" | "want_keyframe":
                 found = self._connections.get(message.connection)
                 if found is not None:
-                    _pass_on(found[0], message)
+                    self._pass_on(found[0], message)
 
     def _open(self, request: wire.Connect | wire.Watch, held: Held) -> None:
         if held.name in self._connections:
@@ -118,7 +127,24 @@ class Link:
             await self._end(found)
         self._tell(wire.Answer(id=request.id))
 
-    def _find(self, message: wire.Command) -> Held | None:
+    async def _admit(self, request: wire.Admit, held: Held) -> None:
+        try:
+            async with self._opening:
+                if self._views is None:
+                    from odyssey_nb.sidecar.view import Views  # most kernels' pages never ask
+
+                    self._views = await Views.open(self._leave_one)
+            self._views.admit(held, request)
+            self._tell(wire.Answer(id=request.id, number=self._views.port))
+        except OSError as error:
+            self._tell(refusal(request.id, LinkError(f"no view socket: {error.strerror}")))
+
+    async def _leave_one(self, held: Held) -> None:
+        found = self._connections.get(held.name)
+        if found is not None and found[0] is held:
+            await self._end(found)
+
+    def _find(self, message: wire.Command | wire.Admit) -> Held | None:
         found = self._connections.get(message.connection)
         if found is None:
             error = NotConnectedError(f"{message.connection!r} is not connected")
@@ -131,17 +157,17 @@ class Link:
         if not self._writer.is_closing():
             self._writer.write(frame(wire.from_sidecar.to_bytes(message)))
 
-
-def _pass_on(
-    held: Held,
-    message: wire.Subscribe | wire.Unsubscribe | wire.Credit | wire.WantKeyframe,
-) -> None:
-    match message.type:
-        case "subscribe":
-            held.subscribe(message.credit)
-        case "unsubscribe":
-            held.unsubscribe()
-        case "credit":
-            held.grant(message.pictures)
-        case "want_keyframe":
-            held.want_keyframe()
+    def _pass_on(
+        self,
+        held: Held,
+        message: wire.Subscribe | wire.Unsubscribe | wire.Credit | wire.WantKeyframe,
+    ) -> None:
+        match message.type:
+            case "subscribe":
+                held.subscribe(message.credit, self._tell)
+            case "unsubscribe":
+                held.unsubscribe(self._tell)
+            case "credit":
+                held.grant(message.pictures, self._tell)
+            case "want_keyframe":
+                held.want_keyframe()

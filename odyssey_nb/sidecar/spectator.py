@@ -99,12 +99,12 @@ class HeldSpectator(Held):
             self._spectator.want_keyframe()
 
     def _say(self, stream: int, state: str) -> None:
-        self._tell(
+        self._publish(
             wire.StreamChanged(connection=self.name, stream=stream, state=state, reason="ended")
         )
 
     def _move(self, to: Status, message: str = "", hint: str = "") -> None:
         self._status = advance(self._status, to)
-        self._tell(
+        self._publish(
             wire.StatusChanged(connection=self.name, status=str(to), message=message, hint=hint)
         )

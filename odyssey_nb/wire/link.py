@@ -11,7 +11,7 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 4
+LINK_VERSION = 5
 BROADCAST_SECONDS = 10.0  # how long the answer to a start waits until others can watch
 
 
@@ -134,6 +134,23 @@ class Fetch:
     seconds: float = 0
     timeout: float = 0
     type: Literal["fetch"] = "fetch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admit:
+    """Let one page of `origin` look at a connection through a socket of the sidecar's own.
+
+    It shows `token` within `timeout` seconds, and is shown that the sidecar knows `secret`. The
+    answer's `number` is the port on 127.0.0.1.
+    """
+
+    id: int
+    connection: str
+    origin: str
+    token: str = field(repr=False)
+    secret: str = field(repr=False)
+    timeout: float
+    type: Literal["admit"] = "admit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +296,14 @@ class BroadcastStarted:
     type: Literal["broadcast_started"] = "broadcast_started"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A page that looks on without the kernel is visible; it says so every few seconds."""
+
+    connection: str
+    type: Literal["seen"] = "seen"
+
+
 Command = Start | Interact | Mark | End | Fetch  # of one connection; each is answered
 FromKernel = (
     Hello
@@ -291,19 +316,20 @@ FromKernel = (
     | Disconnect
     | Goodbye
     | Fetch
+    | Admit
     | Subscribe
     | Credit
     | Unsubscribe
     | WantKeyframe
 )
-Request = Connect | Watch | Start | Interact | Mark | End | Disconnect | Goodbye | Fetch
-Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted
+Request = Connect | Watch | Start | Interact | Mark | End | Disconnect | Goodbye | Fetch | Admit
+Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Seen
 FromSidecar = Hello | Answer | Picture | Event
 
 from_kernel: Codec[FromKernel] = Codec(
     Hello, Connect, Watch, Start, Interact, Mark, End, Disconnect, Goodbye,
-    Fetch, Subscribe, Credit, Unsubscribe, WantKeyframe,
+    Fetch, Admit, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(
-    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged, BroadcastStarted
+    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged, BroadcastStarted, Seen
 )

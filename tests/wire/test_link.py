@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odyssey_nb.wire import link
+from odyssey_nb.wire.view import Enter
 
 KEY = "ody_0123456789abcdef"
 
@@ -40,6 +41,17 @@ def test_connect_hides_the_key(key, lease):
 def test_picture_key(follows):
     """Decoding can start at a picture exactly when it follows none."""
     assert picture(seq=follows + 1, follows=follows).key is (follows == 0)
+
+
+def test_what_lets_a_page_in_is_hidden():
+    """The text of what lets a page in says neither token nor secret."""
+    admit = link.Admit(
+        id=1, connection="default", origin="http://127.0.0.1:8888", token="t0ken",
+        secret="s3cret", timeout=10,
+    )  # fmt: skip
+    for text in (repr(admit), repr(Enter(token="t0ken", nonce="n"))):
+        assert "t0ken" not in text
+        assert "s3cret" not in text
 
 
 def test_picture_hides_its_data():
