@@ -183,6 +183,8 @@ class Connection(Held):
             case "stream_changed":
                 self._follow_stream(event)
                 self._lease.use(streaming=self.stream is not None)
+            case "seen":
+                self.hidden.seen()
             case "broadcast_started":
                 if self.stream is not None and self.stream.number == event.stream:
                     self.stream.broadcast = Broadcast(

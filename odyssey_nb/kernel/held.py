@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ ORIENTATIONS = ("landscape", "portrait")
 BUSY = ("authenticating", "connecting", "reconnecting")  # statuses that say what they are at
 CREDIT = 40  # pictures that may be on their way to us
 GRANT = 10  # taken pictures after which new credit is sent
+ADMIT_SECONDS = 10.0  # in which a page must have come
 
 
 class Held:
@@ -143,6 +145,19 @@ class Held:
         """A viewer cannot decode."""
         if self.is_open:
             self.link.tell(wire.WantKeyframe(connection=self.name))
+
+    def admit(self, origin: str) -> tuple[int, str, str]:
+        """Let one page of `origin` look and steer without this kernel between.
+
+        Returns:
+            The port on 127.0.0.1, a token that opens it once, and a secret that the sidecar proves
+            to know.
+        """
+        token, secret = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        answer = self.request(
+            wire.Admit, timeout=ADMIT_SECONDS, origin=origin, token=token, secret=secret
+        )
+        return answer.number, token, secret
 
     def take_picture(self, picture: wire.Picture) -> None:
         """Hand on a picture; the link's thread calls it."""

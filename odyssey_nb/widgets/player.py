@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from odyssey_nb.errors import EmptyPromptError, NoStreamError
+from odyssey_nb.errors import EmptyPromptError, NoStreamError, NotConnectedError
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
 from odyssey_nb.widgets.transport import Window
@@ -38,6 +38,7 @@ class Player(anywidget.AnyWidget):
         "screen.js",
         "kernel.js",
         "words.js",
+        "direct.js",
         "floating.js",
         "furniture.js",
         "player.js",
@@ -169,10 +170,10 @@ class Player(anywidget.AnyWidget):
         if kind == "ack":
             self._acknowledge(content)
         elif kind == "view":
-            # A view that cannot decode has no use for pictures.
+            # A view that cannot decode, or gets them from the sidecar, has no use for pictures.
             visible = bool(content.get("visible"))
-            able = visible and bool(content.get("decodes", True))
-            self._view_changed(str(content.get("view")), visible=able)
+            wants = bool(content.get("decodes", True)) and not content.get("direct")
+            self._view_changed(str(content.get("view")), visible=visible and wants)
             if visible:
                 self._seen()
         elif kind == "seen":
@@ -180,6 +181,8 @@ class Player(anywidget.AnyWidget):
         elif kind == "need_keyframe":
             if self._connection is not None:
                 self._connection.want_keyframe()
+        elif kind == "direct":
+            answer_command(self, content, lambda: (self._admit(str(content.get("origin"))), []))
         elif kind in {"interact", "start", "mark", "end", "disconnect"}:
             prompt = str(content.get("prompt") or "")
             answer_command(self, content, lambda: (self._do(kind, prompt), []))
@@ -217,6 +220,15 @@ class Player(anywidget.AnyWidget):
         self._pause()  # a view that comes back starts from the newest keyframe, so all do
         if watched:
             self._resume()
+
+    def _admit(self, origin: str) -> dict[str, Any]:
+        """Return what a page needs to get pictures from the sidecar itself."""
+        with self._flow:
+            connection, first = self._connection, self._bound * STREAMS
+        if connection is None:
+            raise NotConnectedError(f"{self.name!r} is not connected")
+        port, token, secret = connection.admit(origin)
+        return {"port": port, "token": token, "secret": secret, "first": first}
 
     def _do(self, kind: str, prompt: str) -> dict[str, Any]:
         """Do what a view asks for; return what its answer says besides."""

@@ -36,14 +36,14 @@ test("time left is written like a clock and never negative", () => {
 });
 
 test("the meter leaves out what is unknown", () => {
-  assert.equal(meterOf(20, 1134, 0, 1000), "20 fps · 2:14 left");
-  assert.equal(meterOf(20, 0, 0, 1000), "20 fps");
-  assert.equal(meterOf(0, 1134, 0, 1000), "2:14 left");
-  assert.equal(meterOf(0, 0, 0, 1000), "");
+  assert.equal(meterOf(20, "relay", 1134, 0, 1000), "20 fps relay · 2:14 left");
+  assert.equal(meterOf(20, "direct", 0, 0, 1000), "20 fps direct");
+  assert.equal(meterOf(0, "direct", 1134, 0, 1000), "2:14 left");
+  assert.equal(meterOf(0, "direct", 0, 0, 1000), "");
 });
 
 test("a streamer that is held for nothing is told", () => {
-  assert.equal(meterOf(0, 0, 937, 1000), "streamer held 1:03");
+  assert.equal(meterOf(0, "relay", 0, 937, 1000), "streamer held 1:03");
 });
 
 for (const [story, words, fate] of [

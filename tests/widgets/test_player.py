@@ -124,6 +124,24 @@ def test_a_view_that_comes_back_hears_what_it_missed(
     assert len(page.others) == 1, "and hears it once"
 
 
+def test_a_view_that_needs_no_kernel_counts_as_seen(start: Callable[[], Any]) -> None:
+    """It gets a way in, then no pictures from here, and nobody takes it for hidden."""
+    stream, player, page = start()
+    answer = page.ask("direct", origin="http://127.0.0.1:8888")
+    assert answer["ok"]
+    assert answer["port"] > 0
+    assert len({answer["token"], answer["secret"], ""}) == 3
+    assert page.ask("direct", origin="http://127.0.0.1:8888")["token"] != answer["token"]
+    page.say("view", visible=True, decodes=True, direct=True)
+    assert player.statistics()["views"] == 0
+    assert stream.connection.hidden.clock.counts
+    page.say("view", visible=True, decodes=True, direct=False)
+    wait_until(lambda: page.pictures, what="pictures from the kernel")
+    assert page.pictures[0][0] == answer["first"] + stream.number, "counted as the sidecar's are"
+    stream.connection.disconnect()
+    assert not page.ask("direct", origin="http://127.0.0.1:8888")["ok"]
+
+
 def test_a_mark_is_set_from_the_page(start: Callable[[], Any]) -> None:
     """The answer says when, and the mark is among the clip's events."""
     stream, _, page = start()

@@ -5,11 +5,12 @@
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
 import { Commands, Throttle, clock, every, keepKeys, listen, randomId, say } from "./_shared.js";
+import { Direct, Latest, traitsOf } from "./direct.js";
 import { Floating } from "./floating.js";
 import { furnish } from "./furniture.js";
 import { KernelClock, KernelWatch } from "./kernel.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
-import { UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js";
+import { PATHS, UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js";
 
 /**
  * @typedef {object} PlayerState  the synced traits of player.py
@@ -39,6 +40,9 @@ const KEYFRAME_PATIENCE = 300; // coming into view brings a keyframe unasked
 /** @type {Record<Verb, number>} */
 const DEADLINES = { start: 80_000, interact: 10_000, mark: 8000, end: 10_000, disconnect: 10_000 };
 
+const PASS_WITHIN = 10_000;
+const TOLD = ["status", "streaming", "stage", "applied_prompt", "error", "hint"]; // directly too
+
 const QUIET = "no picture for 3 s; the kernel or the service may be gone";
 const OPEN = ["authenticating", "connecting", "connected", "reconnecting"];
 
@@ -49,6 +53,7 @@ function render({ model, el }) {
   const parts = furnish();
   const { root, canvas, input } = parts;
   const view = randomId();
+  const latest = new Latest(model, TOLD, turn, signal);
 
   const rate = new Rate();
   const kernelClock = new KernelClock();
@@ -58,11 +63,11 @@ function render({ model, el }) {
   let pending = [];
   /** @type {Answer | null} */
   let refused = null; // the last answer, when it was an error
-  let applied = model.get("applied_prompt");
+  let applied = latest.get("applied_prompt");
   let unable = ""; // why no picture can show here
   let painted = false; // this stream has shown a picture
   let ratio = 0; // width / height that the page makes room for
-  let past = model.get("applied_prompt") !== "" || model.get("streaming");
+  let past = latest.get("applied_prompt") !== "" || latest.get("streaming");
   /** @type {number | null} */
   let released = null; // seconds that a kernel which went away took to release its session
   let noticeUntil = 0;
@@ -82,7 +87,7 @@ function render({ model, el }) {
       update();
     },
     gap() {
-      if (visible && keyframes.allows(performance.now())) tell({ type: "need_keyframe", view });
+      if (visible && keyframes.allows(performance.now())) wantKeyframe();
     },
     decoded(frame) {
       floating.show(frame);
@@ -104,10 +109,31 @@ function render({ model, el }) {
   const kernel = new KernelWatch(
     model,
     {
-      change: update,
+      change() {
+        direct.renew();
+        update();
+      },
       hear(content) {
         if (content.type !== "farewell" || content.name !== model.get("name")) return;
         released = content.released;
+        update();
+      },
+    },
+    signal,
+  );
+
+  const direct = new Direct(
+    {
+      name: () => model.get("name"),
+      ask: () => commands.ask({ type: "direct", origin: location.origin }, PASS_WITHIN),
+      picture: take,
+      event(event) {
+        alive();
+        latest.say(traitsOf(event));
+        update();
+      },
+      change() {
+        announce();
         update();
       },
     },
@@ -126,14 +152,9 @@ function render({ model, el }) {
 
   /** @param {{ type: string } & Record<string, any>} message @param {DataView[]} buffers */
   function hear(message, buffers) {
-    const received = Date.now();
     heard();
     if (message.type === "picture") {
-      const picture = /** @type {Picture} */ (/** @type {unknown} */ (message));
-      kernelClock.hear(picture.sent, received);
-      screen.show(picture, buffers[0], received);
-      // The timers of a page in the background are slowed down; pictures are not.
-      if (performance.now() - lastTick > 2 * ACKNOWLEDGE_EVERY) tick();
+      take(/** @type {Picture} */ (/** @type {unknown} */ (message)), buffers[0]);
     } else if (message.type === "answer") {
       commands.settle(/** @type {Answer & { id: string }} */ (/** @type {unknown} */ (message)));
     } else if (message.type === "seen_again") {
@@ -141,10 +162,30 @@ function render({ model, el }) {
     }
   }
 
+  /** Show a picture, whichever way it came. @param {Picture} picture @param {DataView} data */
+  function take(picture, data) {
+    const received = Date.now();
+    alive();
+    kernelClock.hear(picture.sent, received);
+    screen.show(picture, data, received);
+    // The timers of a page in the background are slowed down; pictures are not.
+    if (performance.now() - lastTick > 2 * ACKNOWLEDGE_EVERY) tick();
+  }
+
+  function wantKeyframe() {
+    if (direct.flowing) direct.tell("want_keyframe");
+    else tell({ type: "need_keyframe", view });
+  }
+
   /** The kernel gave a sign of life. */
   function heard() {
-    quietSince = performance.now();
     kernel.heard();
+    alive();
+  }
+
+  /** Kernel or sidecar gave a sign of life. */
+  function alive() {
+    quietSince = performance.now();
     if (!quiet) return;
     quiet = false;
     update();
@@ -162,16 +203,18 @@ function render({ model, el }) {
     // After a sleep nothing was heard because nobody listened.
     if (now - lastTick > 4 * ACKNOWLEDGE_EVERY) quietSince = now;
     lastTick = now;
-    const watching = visible && model.get("streaming");
-    if (watching && screen.able) {
+    direct.keep(visible && screen.able && latest.get("status") === "connected", now);
+    const watching = visible && latest.get("streaming");
+    if (watching && screen.able && !direct.flowing) {
       tell({ type: "ack", view, stream: screen.stream, ...screen.acknowledge() });
     } else if (visible && now - saidSeen > SEEN_EVERY) {
       saidSeen = now;
       tell({ type: "seen", view });
+      direct.tell("seen"); // where the page has lost the Jupyter server
     }
     if (now > noticeUntil) parts.notice.hidden = true;
     const silent = watching && now - quietSince > QUIET_AFTER;
-    if (silent && screen.able && keyframes.allows(now)) tell({ type: "need_keyframe", view });
+    if (silent && screen.able && keyframes.allows(now)) wantKeyframe();
     if (silent !== quiet) {
       quiet = silent;
       update();
@@ -180,24 +223,26 @@ function render({ model, el }) {
   }
 
   function measure() {
-    const alive = kernel.fate === "live";
-    const streaming = alive && model.get("streaming");
+    const streaming = reachable() && latest.get("streaming");
     const fps = streaming ? rate.perSecond(performance.now()) : 0;
     const ends = streaming ? model.get("stream_ends") : 0;
     const now = kernelClock.seconds(Date.now());
     root.dataset.fps = String(fps);
-    const idle = alive ? model.get("idle_since") : 0;
-    say(parts.meter, meterOf(fps, ends, idle, now));
+    const idle = reachable() ? model.get("idle_since") : 0;
+    const path = direct.flowing ? "direct" : "relay";
+    root.dataset.path = path;
+    say(parts.meter, meterOf(fps, path, ends, idle, now));
+    parts.meter.title = PATHS[path];
     parts.meter.hidden = parts.meter.textContent === "";
     parts.meter.classList.toggle("odyssey-soon", ends > 0 && ends - now < 15);
   }
 
   /** What the middle of the picture says, and whether something is under way. */
   function middle() {
-    const [status, streaming] = [model.get("status"), model.get("streaming")];
+    const [status, streaming] = [latest.get("status"), latest.get("streaming")];
     if (unable) return { text: unable, busy: false };
-    if (kernel.fate !== "live") return { text: gone().text, busy: gone().tone === "busy" };
-    if (model.get("stage")) return { text: model.get("stage"), busy: true };
+    if (!reachable()) return { text: gone().text, busy: gone().tone === "busy" };
+    if (latest.get("stage")) return { text: latest.get("stage"), busy: true };
     if (quiet) return { text: QUIET, busy: false };
     if (pending.some(({ verb }) => verb === "start")) return { text: "starting…", busy: true };
     if (UNDERWAY.includes(status)) return { text: "connecting…", busy: true };
@@ -208,17 +253,36 @@ function render({ model, el }) {
     return { text: `type a prompt to ${again}`, busy: false };
   }
 
+  /** Whether anybody hears what is typed here. */
+  function reachable() {
+    return direct.open || kernel.fate === "live";
+  }
+
   function gone() {
     return fateOf(kernel.fate, released);
   }
 
+  /** Something about the connection is another. @param {string} name */
+  function turn(name) {
+    if (name === "status") direct.renew();
+    if (name === "applied_prompt") {
+      applied = latest.get(name);
+      past = true;
+    }
+    if (name !== "streaming") return;
+    painted = false;
+    past = true;
+    refused = null;
+    quietSince = performance.now();
+    rate.clear();
+  }
+
   /** Bring the page in line with the traits and with what this view knows itself. */
   function update() {
-    const [status, streaming] = [model.get("status"), model.get("streaming")];
-    const alive = kernel.fate === "live";
+    const [status, streaming] = [latest.get("status"), latest.get("streaming")];
     const { text, busy } = middle();
     const asking = (/** @type {Verb} */ verb) => pending.some((command) => command.verb === verb);
-    const starting = asking("start") || model.get("stage") !== "";
+    const starting = asking("start") || latest.get("stage") !== "";
 
     root.dataset.status = status;
     root.dataset.streaming = String(streaming);
@@ -229,7 +293,7 @@ function render({ model, el }) {
     ratio = width / height;
     root.style.setProperty("--odyssey-ratio", String(ratio));
 
-    const [tone, words] = alive
+    const [tone, words] = reachable()
       ? pillOf({ status, streaming, starting, quiet, past })
       : [gone().tone, gone().pill];
     parts.pill.dataset.tone = tone;
@@ -256,15 +320,15 @@ function render({ model, el }) {
     parts.disconnect.setAttribute("aria-label", leaves);
     say(parts.send, streaming ? "Send" : "Start");
     parts.send.setAttribute("aria-label", streaming ? "send the prompt" : "start a stream");
-    const closed = !alive || asking("start") || UNDERWAY.includes(status);
+    const closed = !reachable() || asking("start") || UNDERWAY.includes(status);
     parts.send.disabled = closed || status === "reconnecting";
     parts.float.hidden = !(floating.able && screen.able && (streaming || floating.open));
     parts.mark.hidden = spectating || !streaming;
-    parts.mark.disabled = !alive || status !== "connected" || asking("mark");
-    parts.end.disabled = !alive || !streaming || asking("end");
-    parts.disconnect.disabled = !alive || !OPEN.includes(status) || asking("disconnect");
+    parts.mark.disabled = !reachable() || status !== "connected" || asking("mark");
+    parts.end.disabled = !reachable() || !streaming || asking("end");
+    parts.disconnect.disabled = !reachable() || !OPEN.includes(status) || asking("disconnect");
 
-    const problem = refused ?? { error: model.get("error"), hint: model.get("hint") };
+    const problem = refused ?? { error: latest.get("error"), hint: latest.get("hint") };
     say(parts.error, problem.error);
     say(parts.hint, problem.error ? problem.hint : "");
     parts.problem.classList.toggle("odyssey-empty", problem.error === "");
@@ -278,7 +342,9 @@ function render({ model, el }) {
     refused = null;
     update();
     const content = prompt ? { type: verb, prompt } : { type: verb };
-    const answer = await commands.ask(content, DEADLINES[verb]);
+    // Starting may take a connection first, which only the kernel can open.
+    const way = direct.open && verb !== "start" ? direct.commands : commands;
+    const answer = await way.ask(content, DEADLINES[verb]);
     pending = pending.filter((other) => other !== asked);
     if (signal.aborted) return;
     if (answer.ok) {
@@ -307,7 +373,8 @@ function render({ model, el }) {
 
   /** @param {Record<string, unknown>} [more] */
   function announce(more = {}) {
-    tell({ type: "view", view, visible, decodes: screen.able, ...more });
+    const decodes = screen.able;
+    tell({ type: "view", view, visible, decodes, direct: direct.flowing, ...more });
   }
 
   parts.form.addEventListener(
@@ -317,7 +384,7 @@ function render({ model, el }) {
       const prompt = input.value.trim();
       if (prompt === "" || parts.send.disabled) return;
       input.value = "";
-      command(model.get("streaming") ? "interact" : "start", prompt);
+      command(latest.get("streaming") ? "interact" : "start", prompt);
     },
     { signal },
   );
@@ -345,28 +412,6 @@ function render({ model, el }) {
   listen(model, "msg:custom", hear, signal);
   listen(model, "change", heard, signal);
   listen(model, "change", update, signal);
-  listen(
-    model,
-    "change:applied_prompt",
-    () => {
-      applied = model.get("applied_prompt");
-      past = true;
-    },
-    signal,
-  );
-  listen(
-    model,
-    "change:streaming",
-    () => {
-      painted = false;
-      past = true;
-      refused = null;
-      quietSince = performance.now();
-      rate.clear();
-    },
-    signal,
-  );
-
   const observer = new IntersectionObserver(
     (entries) => {
       near = entries[entries.length - 1].isIntersecting;

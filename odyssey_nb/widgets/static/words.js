@@ -6,6 +6,12 @@ import { clock } from "./_shared.js";
 
 /** @typedef {"live" | "busy" | "idle" | "failed"} Tone  the colour of the dot */
 
+/** Which way pictures come, in a sentence. */
+export const PATHS = {
+  direct: "pictures come straight from the sidecar, whatever the kernel does",
+  relay: "pictures come through the kernel and the Jupyter server",
+};
+
 /** The statuses before a connection is there. */
 export const UNDERWAY = ["authenticating", "connecting"];
 
@@ -67,18 +73,19 @@ export function seenAgain({ unseen, step, left }) {
 }
 
 /**
- * Pictures per second and time left, `20 fps · 2:14 left`; what is unknown is left out. Without a
+ * Pictures per second and time left, `20 fps direct · 2:14 left`; what is unknown is left out. Without a
  * stream it is for how long the streamer has been held for nothing.
  *
  * @param {number} fps
+ * @param {keyof typeof PATHS} path  which way they come
  * @param {number} ends  Unix time in seconds; 0 when unknown
  * @param {number} idle  since when there is no stream, Unix time in seconds; 0 when there is one
  * @param {number} now  Unix time in seconds
  */
-export function meterOf(fps, ends, idle, now) {
+export function meterOf(fps, path, ends, idle, now) {
   if (idle > 0) return `streamer held ${clock(now - idle)}`;
   const parts = [];
-  if (fps > 0) parts.push(`${fps} fps`);
+  if (fps > 0) parts.push(`${fps} fps ${path}`);
   if (ends > 0) parts.push(`${clock(ends - now)} left`);
   return parts.join(" · ");
 }

@@ -1,0 +1,81 @@
+// What the direct view makes of the sidecar's words.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import test from "node:test";
+
+globalThis.location ??= { hostname: "127.0.0.1" };
+const { Latest, prove, traitsOf, unpack } = await import(
+  "../../odyssey_nb/widgets/static/direct.js"
+);
+
+const status = (status, message = "", hint = "") => ({ type: "status_changed", status, message, hint });
+const stream = (state, more = {}) => ({ type: "stream_changed", state, prompt: "", reason: "", ...more });
+
+for (const [event, traits] of [
+  [status("connected", "hello"), { status: "connected", stage: "" }],
+  [status("reconnecting", "trying again"), { status: "reconnecting", stage: "trying again" }],
+  [status("disconnected"), { status: "disconnected", stage: "", streaming: false }],
+  [
+    status("failed", "no", "do"),
+    { status: "failed", stage: "", streaming: false, error: "no", hint: "do" },
+  ],
+  [stream("starting"), { stage: "starting the stream" }],
+  [
+    stream("streaming", { prompt: "fog" }),
+    { applied_prompt: "fog", stage: "", streaming: true },
+  ],
+  [stream("none", { reason: "ended" }), { stage: "", streaming: false }],
+  [
+    stream("none", { reason: "time_limit", message: "150 s are over" }),
+    { stage: "", streaming: false, error: "150 s are over", hint: "" },
+  ],
+]) {
+  test(`${JSON.stringify(event)} in the words of the traits`, () => {
+    assert.deepEqual(traitsOf(event), traits);
+  });
+}
+
+test("a picture comes out of its frame as it went in", () => {
+  const header = Buffer.from(JSON.stringify({ stream: 1, seq: 2 }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(header.length);
+  const frame = new Uint8Array([...length, ...header, 7, 8, 9]).buffer;
+
+  const { picture, data } = unpack(frame);
+
+  assert.deepEqual(picture, { stream: 1, seq: 2 });
+  assert.deepEqual([data.getUint8(0), data.getUint8(2), data.byteLength], [7, 9, 3]);
+});
+
+test("the proof is the HMAC that the sidecar makes", async () => {
+  const expected = createHmac("sha256", "a secret").update("words").digest("hex");
+
+  assert.equal(await prove("a secret", "words"), expected);
+});
+
+test("the newest word counts, whoever said it, and tells only what changed", () => {
+  const traits = { streaming: true };
+  const listeners = {};
+  const model = {
+    get: (name) => traits[name],
+    on: (event, heard) => (listeners[event] = heard),
+    off() {},
+  };
+  const changed = [];
+  const latest = new Latest(
+    model,
+    ["streaming"],
+    (name) => changed.push(name),
+    new AbortController().signal,
+  );
+
+  latest.say({ streaming: false });
+  assert.equal(latest.get("streaming"), false);
+  traits.streaming = false; // the kernel comes to the same a little later
+  listeners["change:streaming"]();
+  assert.deepEqual(changed, ["streaming"]);
+  traits.streaming = true;
+  listeners["change:streaming"]();
+  assert.equal(latest.get("streaming"), true);
+});
