@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 LOAD = "%load_ext odyssey_nb\nimport odyssey_nb as ody"
 START = 'stream = ody.start("a misty forest at dawn")\nstream'
-HOLD = """import ctypes, os, pathlib
+HOLD = """import ctypes, pathlib
 gate = os.open("gate", os.O_RDWR)
 pathlib.Path("held").touch()
 ctypes.PyDLL(None).read(gate, ctypes.create_string_buffer(1), 1)  # holds the GIL until then"""
@@ -95,18 +96,20 @@ def test_it_takes_over_and_gives_back_unseen(
     assert {path for path, _ in pictures} == {"relay", "direct"}
 
 
-def test_pictures_and_controls_need_no_kernel(open_notebook: OpenNotebook, lab: Lab) -> None:
+def test_pictures_and_controls_need_no_kernel(
+    open_notebook: OpenNotebook, lab: Lab, tmp_path: Path
+) -> None:
     """Pictures and prompts while the GIL is held; End and Disconnect of a stopped kernel."""
-    gate = lab.folder / "gate"
+    gate = tmp_path / "gate"
     os.mkfifo(gate)
-    notebook = open_notebook(LOAD, START, HOLD)
+    notebook = open_notebook(LOAD, START, f"import os\nos.chdir({str(tmp_path)!r})\n{HOLD}")
     notebook.run(0)
     notebook.run(1)
     notebook.wait_live()
     wait_path(notebook, "direct")
     player = notebook.player
     notebook.run(2)
-    wait_until(lambda: (lab.folder / "held").exists(), what="the cell's beginning")
+    wait_until(lambda: (tmp_path / "held").exists(), what="the cell's beginning")
     player.get_by_label("prompt", exact=True).fill("heavy snow")
     reached = notebook.seq
     notebook.page.keyboard.press("Enter")

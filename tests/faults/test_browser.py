@@ -86,10 +86,11 @@ class Desk(Scene):
         with self.striking():
             notebook.player.get_by_label("disconnect and free the streamer").click()
 
-    def reads(self, notebook: Notebook, words: str) -> None:
-        """Wait until the picture says so, and keep what the user is told."""
-        expect(notebook.stage).to_contain_text(words, timeout=20_000)
-        self.told += f"{notebook.stage.text_content()}\n"
+    def reads(self, notebook: Notebook, words: str, *, under: bool = False) -> None:
+        """Wait until it is said in the picture, or under it; keep what the user is told."""
+        place = notebook.player.locator(".odyssey-problem") if under else notebook.stage
+        expect(place).to_contain_text(words, timeout=20_000)
+        self.told += f"{place.text_content()}\n"
 
 
 def _close(thing: object) -> None:
@@ -227,14 +228,17 @@ def _line_cut(seconds: float, desk: Desk) -> None:
             notebook.page.locator(".jp-Dialog", has_text="Server Connection Error"),
             lambda dialog: dialog.locator("button").last.click(),
         )
+        expect(notebook.player).to_have_attribute("data-path", "direct", timeout=20_000)
         desk.pause(1.0)
         cut(True)
-        desk.reads(notebook, "lost the Jupyter server")
+        desk.reads(notebook, "lost the Jupyter server", under=True)
+        before = notebook.seq
         notebook.page.wait_for_timeout(seconds * 1000)
+        assert notebook.seq > before + 5 * seconds, "pictures come from the sidecar"
         cut(False)
         if seconds > 30:  # JupyterLab tries ever more seldom, and gives up in the end
             notebook.choose("Kernel", "kernelmenu:reconnect-to-kernel")
-        expect(notebook.stage).to_be_empty(timeout=60_000)
+        expect(notebook.player.locator(".odyssey-error")).to_be_empty(timeout=60_000)
         desk.stays(notebook, seconds=0)
 
 

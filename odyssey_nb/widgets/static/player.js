@@ -328,7 +328,10 @@ function render({ model, el }) {
     parts.end.disabled = !reachable() || !streaming || asking("end");
     parts.disconnect.disabled = !reachable() || !OPEN.includes(status) || asking("disconnect");
 
-    const problem = refused ?? { error: latest.get("error"), hint: latest.get("hint") };
+    const known = refused ?? { error: latest.get("error"), hint: latest.get("hint") };
+    // Pictures that need no kernel go on without it.
+    const without = reachable() && kernel.fate !== "live";
+    const problem = without && known.error === "" ? { error: gone().text, hint: "" } : known;
     say(parts.error, problem.error);
     say(parts.hint, problem.error ? problem.hint : "");
     parts.problem.classList.toggle("odyssey-empty", problem.error === "");
