@@ -96,6 +96,28 @@ def test_it_takes_over_and_gives_back_unseen(
     assert {path for path, _ in pictures} == {"relay", "direct"}
 
 
+def test_an_impostor_is_not_believed(open_notebook: OpenNotebook, page: Page) -> None:
+    """Who has the port but not the secret is left at once, and pictures keep to the relay."""
+    left: list[int | None] = []
+
+    def pose(route: WebSocketRoute) -> None:
+        lie = '{"type": "status_changed", "status": "failed", "message": "a lie", "hint": ""}'
+        route.on_close(lambda code, _reason: left.append(code))
+        route.on_message(
+            lambda _said: (route.send('{"type": "welcome", "proof": "00"}'), route.send(lie))
+        )
+
+    page.route_web_socket(re.compile(r"ws://127\.0\.0\.1:\d+/$"), pose)
+    notebook = open_notebook(LOAD, START)
+    notebook.run_all()
+    notebook.wait_live()
+    wait_until(lambda: page.evaluate("1") and left, what="the page's leaving")
+    reached = notebook.seq
+    wait_until(lambda: notebook.seq > reached + 5, what="relayed pictures")
+    expect(notebook.player).to_have_attribute("data-status", "connected")
+    expect(notebook.player).to_have_attribute("data-path", "relay")
+
+
 def test_pictures_and_controls_need_no_kernel(
     open_notebook: OpenNotebook, lab: Lab, tmp_path: Path
 ) -> None:
