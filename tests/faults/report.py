@@ -110,5 +110,6 @@ def write(outcomes: list[Outcome], folder: Path = HERE) -> None:
         text += f"{_time(row['worst'])} | {row['bound']:g} | {told} |\n"
     (folder / "REPORT.md").write_text(text + _soak())
     (folder / "report.json").write_text(
-        json.dumps([asdict(each) for each in outcomes], indent=1) + "\n"
+        json.dumps([asdict(each) | {"told": _line(each.told)} for each in outcomes], indent=1)
+        + "\n"
     )

@@ -335,7 +335,7 @@ def _when_dead(process: psutil.Process) -> Callable[[], float]:
         try:
             import select
 
-            if select.select([descriptor], [], [], 60)[0]:
+            if select.select([descriptor], [], [], 110)[0]:
                 died.append(time.monotonic())
         finally:
             os.close(descriptor)
