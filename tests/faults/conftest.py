@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.error import HTTPError
@@ -42,10 +42,11 @@ def streamers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Find]:
             kept[limits] = _serve(tmp_path_factory.mktemp("streamer"), limits)
         return kept[limits]
 
-    yield find
-    for each in kept.values():
-        if each.service.process.poll() is None:
-            each.service.stop()
+    with ExitStack() as stack:  # one that does not end must not keep the others
+        yield find
+        for each in kept.values():
+            if each.service.process.poll() is None:
+                stack.callback(each.service.stop)
 
 
 def _serve(folder: Path, limits: tuple[str, ...]) -> Streamer:
