@@ -195,10 +195,13 @@ class StreamerPool:
         """Whether a streamer is warm now; one that has died meanwhile is replaced."""
         if self._retired or not self._warm.done():
             return False
-        if self._warm.cancelled() or self._warm.exception() or not self._warm.result().alive:
-            self._warm = self._start()
-            return False
-        return True
+        failed = self._warm.cancelled() or self._warm.exception() is not None
+        if not failed and self._warm.result().alive:
+            return True
+        if not failed:
+            self.give_back(self._warm.result())  # its end of the line is still open
+        self._warm = self._start()
+        return False
 
     async def warm(self) -> None:
         """Wait until a streamer is warm."""

@@ -45,7 +45,7 @@ LARGEST_BYTES = 64 * 1024  # of what a page says
 MOST_CREDIT = 40  # pictures under way to a page
 MOST_COMMANDS = 16  # of a page that are not answered yet
 COMMAND_SECONDS = 10.0
-SEEN_SECONDS = 2.0  # the kernel hears at most so often that a page is visible
+SEEN_SECONDS = 0.5  # the kernel hears at most so often that a page is visible
 MOST_WAITING = 256  # messages to a page that does not read; with more it is let go
 
 

@@ -29,7 +29,7 @@ lab, one_lab = lab_fixtures.lab, lab_fixtures.one_lab
 TABLE = Table("Browser")
 SOON = (2, 4)  # seconds unseen until the stream ends, and until the streamer is free
 UNSEEN = SOON[1] + 1
-PATIENT = (8, 16)
+PATIENT = (40, 60)  # more than a page takes to load
 BUSY = "import time\nwhile not os.path.exists('go'): time.sleep(0.05)"
 EDIT = (
     "from odyssey_nb.kernel.manager import get_manager\n"
@@ -144,10 +144,13 @@ def _closed(desk: Desk) -> None:
 
 @TABLE.row("the tab is closed, another one shows the notebook", bound=KERNEL_SAYS_SO, quick=1)
 def _closed_beside_another(desk: Desk) -> None:
-    notebook = desk.opens()
+    notebook = desk.opens(f"ody.connect(when_hidden={SOON})", unseen=PATIENT)
     notebook.save()
     other = open_in(notebook.page.context.new_page(), desk.lab)
     other.wait_live()
+    other.run(2)  # from now on, and not while the other page loads
+    expect(other.page.get_by_text("reused the open connection")).to_be_visible()
+    other.player.scroll_into_view_if_needed()
     desk.pause(0.5)
     notebook.page.close()
     desk.stays(other)

@@ -33,7 +33,7 @@ import { PATHS, UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js"
 
 const ACKNOWLEDGE_EVERY = 250; // milliseconds, as all times here
 const QUIET_AFTER = 3000;
-const SEEN_EVERY = 5000; // of a view that has nothing to acknowledge
+const SEEN_EVERY = 1000; // of a view that has nothing to acknowledge
 const NOTICE_FOR = 6000;
 const KEYFRAME_EVERY = 1000;
 const KEYFRAME_PATIENCE = 300; // coming into view brings a keyframe unasked
@@ -203,11 +203,13 @@ function render({ model, el }) {
     // After a sleep nothing was heard because nobody listened.
     if (now - lastTick > 4 * ACKNOWLEDGE_EVERY) quietSince = now;
     lastTick = now;
-    direct.keep(visible && screen.able && latest.get("status") === "connected", now);
+    const connected = latest.get("status") === "connected";
+    direct.keep(visible && screen.able && connected, now);
     const watching = visible && latest.get("streaming");
     if (watching && screen.able && !direct.flowing) {
       tell({ type: "ack", view, stream: screen.stream, ...screen.acknowledge() });
-    } else if (visible && now - saidSeen > SEEN_EVERY) {
+    } else if (visible && connected && now - saidSeen > SEEN_EVERY) {
+      // Nothing else can end unseen, and a kernel that hears nothing may be culled.
       saidSeen = now;
       tell({ type: "seen", view });
       direct.tell("seen"); // where the page has lost the Jupyter server
