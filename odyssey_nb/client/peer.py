@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
 
+_closing: set[asyncio.Future[None]] = set()  # owns what closes longer than anybody waits
+
 
 @asynccontextmanager
 async def receiving(ice_servers: list[IceServer]) -> AsyncIterator[RTCPeerConnection]:
@@ -52,11 +54,11 @@ async def receiving(ice_servers: list[IceServer]) -> AsyncIterator[RTCPeerConnec
         video.setCodecPreferences(h264_codecs())
         yield connection
     finally:
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await connection.close()
-        except TimeoutError:
-            log.warning("a peer connection did not close in time")
+        closing = asyncio.ensure_future(connection.close())
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+        # One that takes longer goes on closing: broken off, it would keep its sockets.
+        await asyncio.wait([closing], timeout=CLOSE_SECONDS)
 
 
 class Peer:

@@ -158,23 +158,22 @@ class Simulator(Child[simulator.FromControl, simulator.FromSimulator]):
 
 
 class StreamerPool:
-    """Hands out warm streamers, of processes of the given `kind`."""
+    """Hands out warm streamers."""
 
-    def __init__(self, crew: Crew, kind: type[Streamer] = Streamer) -> None:
+    def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self._kind = kind
         self._warm = self._start()
         self._retired = False
 
     def _start(self) -> asyncio.Task[Streamer]:
-        return self._crew.start(self._kind.start())
+        return self._crew.start(Streamer.start())
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, kind: type[Streamer] = Streamer) -> AsyncIterator[StreamerPool]:
+    async def open(cls) -> AsyncIterator[StreamerPool]:
         """Keep a streamer warm; on the way out, end every process that is left."""
         crew = Crew()
-        pool = cls(crew, kind)
+        pool = cls(crew)
         try:
             yield pool
         finally:

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from odyssey_nb.concurrency import Crew
-from odyssey_nb.service.pool import Streamer, StreamerPool
+from odyssey_nb.service.pool import StreamerPool
 from tests.conftest import API_KEY, wait_until
 from tests.service.raw_client import RawClient, until
 from tests.service.running import run_to_end, running, streamers
@@ -188,56 +186,3 @@ def test_stops_when_unused(tmp_path: Path) -> None:
         assert wait_until(lambda: service.process.poll() is not None, seconds=10)
         assert service.process.returncode == 0
         assert time.monotonic() - began > 1
-
-
-class LightStreamer(Streamer):
-    """A process that does nothing, and starts quickly."""
-
-    _module = "tests.service.light_streamer"
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    steps=st.lists(
-        st.sampled_from(["take", "take and leave", "give back", "kill one", "kill all", "ask"]),
-        max_size=8,
-    )
-)
-def test_no_process_is_leaked(steps: list[str]) -> None:
-    """Whatever sessions and processes do, one process is warm, and none outlives the pool."""
-    asyncio.run(_use(steps))
-    assert children() == []
-
-
-async def _use(steps: list[str]) -> None:
-    held: list[Streamer] = []
-    async with asyncio.timeout(60), StreamerPool.open(LightStreamer) as pool:
-        for step in steps:
-            match step:
-                case "take":
-                    held.append(await pool.take())
-                    assert held[-1].alive
-                case "take and leave":
-                    taking = asyncio.ensure_future(pool.take())
-                    await asyncio.sleep(0)
-                    taking.cancel()
-                    await asyncio.wait([taking])
-                case "give back" if held:
-                    await pool.give_back(held.pop())
-                case "kill one" if held:
-                    psutil.Process(held[-1].pid).kill()
-                case "kill all":
-                    for each in children():
-                        each.kill()
-                case "ask":
-                    pool.is_warm()
-        assert len({each.pid for each in held}) == len(held), "two sessions share a process"
-        await until(pool.is_warm)
-        for each in held:
-            pool.give_back(each)
-
-
-def children() -> list[psutil.Process]:
-    """Return the light streamers of this process."""
-    found = psutil.Process().children()
-    return [each for each in found if lives(each) and LightStreamer._module in each.cmdline()]
