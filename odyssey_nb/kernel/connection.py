@@ -132,9 +132,15 @@ class Connection(Held):
         timeout: float = START_SECONDS,
     ) -> Beginning:
         """Return the steps of `start`, for whoever takes them one by one; nothing is done yet."""
-        beginning = Beginning(self, prompt, orientation, image, timeout)
-        beginning.options.update(broadcast=broadcast, bypass_expansion=bypass_expansion)
-        return beginning
+        return Beginning(
+            self,
+            prompt,
+            orientation,
+            image,
+            timeout,
+            broadcast=broadcast,
+            bypass_expansion=bypass_expansion,
+        )
 
     def disconnect(self) -> None:
         """End what runs and free the streamer; safe to call again."""
@@ -249,12 +255,15 @@ class Beginning:
         orientation: str,
         image: Source | None,
         timeout: float,
+        *,
+        broadcast: bool,
+        bypass_expansion: bool,
     ) -> None:
         self._connection = connection
         self._portrait = is_portrait(orientation)
         self._prompt, self._orientation, self._timeout = prompt, orientation, timeout
         self._image, self._url = image, ""
-        self.options = {"broadcast": False, "bypass_expansion": False}
+        self._broadcast, self._bypass_expansion = broadcast, bypass_expansion
         self._waiter: Waiter[wire.Answer] | None = None
 
     def prepare(self) -> None:
@@ -282,14 +291,15 @@ class Beginning:
             prompt=self._prompt,
             portrait=self._portrait,
             image=self._url,
-            **self.options,
+            broadcast=self._broadcast,
+            bypass_expansion=self._bypass_expansion,
         )
 
     def wait(self) -> Stream:
         """Wait until its first picture is there; to be called once."""
         assert self._waiter is not None
         connection = self._connection
-        longer = wire.BROADCAST_SECONDS if self.options["broadcast"] else 0
+        longer = wire.BROADCAST_SECONDS if self._broadcast else 0
         try:
             connection.link.collect(self._waiter, self._timeout + longer + GRACE)
         except ConcurrentLimitError as error:
@@ -297,7 +307,7 @@ class Beginning:
             raise
         if connection.stream is None:
             raise StreamError(connection.problem or "the stream ended as it began")
-        if self.options["broadcast"] and connection.stream.broadcast is None:
+        if self._broadcast and connection.stream.broadcast is None:
             connection.say("nobody can watch yet; stream.broadcast says where once they can")
         return connection.stream
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import NotConnectedError
@@ -28,7 +29,7 @@ GRANT = 10  # taken pictures after which new credit is sent
 ADMIT_SECONDS = 10.0  # in which a page must have come
 
 
-class Held:
+class Held(ABC):
     """Something that is open in the sidecar, under a name.
 
     Attributes:
@@ -72,9 +73,9 @@ class Held:
         return self.status in {"connected", "reconnecting"} and self.link.usable
 
     @property
+    @abstractmethod
     def streaming(self) -> bool:
         """Whether pictures are coming."""
-        raise NotImplementedError
 
     def request(
         self, kind: type[Any], *, timeout: float, grace: float = GRACE, **fields: Any
@@ -188,13 +189,13 @@ class Held:
         if event.status == "disconnected":
             self._manager.forget(self)
 
+    @abstractmethod
     def _follow(self, event: wire.Event) -> None:
         """Follow what is no change of status."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _no_stream(self) -> None:
         """What streamed has ended."""
-        raise NotImplementedError
 
     def sidecar_lost(self) -> None:
         """The sidecar is gone, and this with it."""
@@ -204,6 +205,7 @@ class Held:
         self.problem = "the sidecar process is gone. Connect again with ody.connect()"
         self._changed()
 
+    @abstractmethod
     def close_lease(self) -> None:
         """Drop what says that it is held; it is gone, or somebody else's to release."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import AnswerTimeoutError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FRAME_SECONDS = 10.0
 
 
-class Pictures:
+class Pictures(ABC):
     """What a stream and a spectator have in common: `frame`, `snapshot` and `last`.
 
     Attributes:
@@ -37,13 +38,13 @@ class Pictures:
         self._newest: NDArray[np.uint8] | None = None
 
     @property
+    @abstractmethod
     def _held(self) -> Held:
         """What is asked for them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check(self) -> None:
         """Raise what is wrong if there is nothing to ask for."""
-        raise NotImplementedError
 
     def frame(self, timeout: float = FRAME_SECONDS) -> NDArray[np.uint8]:
         """Return the newest picture.

@@ -69,6 +69,9 @@ class Spectator(Held, Pictures):
     def _no_stream(self) -> None:
         self._streams = False
 
+    def close_lease(self) -> None:
+        """There is none, because no streamer is held."""
+
     def __enter__(self) -> Spectator:
         return self
 
