@@ -43,14 +43,15 @@ class Conditions:
 class _End(asyncio.DatagramProtocol):
     """One side of a link: hands datagrams of its peer to the other side."""
 
-    def __init__(self, conditions: Conditions, chance: random.Random) -> None:
-        self._conditions, self._chance = conditions, chance
+    def __init__(self, conditions: Conditions, chance: random.Random, ends: list[_End]) -> None:
+        self._conditions, self._chance, self._ends = conditions, chance, ends
         self.peer: Address | None = None
         self.other: _End
         self._busy = 0.0  # until when the link sends
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: Any = transport
+        self._ends.append(self)
         self.port = int(transport.get_extra_info("sockname")[1])
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
@@ -95,6 +96,7 @@ class Network:
         """Put a network before the service at that URL."""
         network = cls(service, seed=seed, udp=udp)
         async with AsyncExitStack() as stack:
+            stack.callback(network._close)  # when nobody is left who opens another end
             network._http = await stack.enter_async_context(
                 aiohttp.ClientSession(auto_decompress=False)
             )
@@ -108,11 +110,11 @@ class Network:
             network.streams = await stack.enter_async_context(
                 Relay.to(f"http://{LOOPBACK}:{runner.addresses[0][1]}")
             )
-            try:
-                yield network
-            finally:
-                for end in network._ends:
-                    end.transport.close()
+            yield network
+
+    def _close(self) -> None:
+        for end in self._ends:
+            end.transport.close()
 
     @property
     def url(self) -> str:
@@ -156,15 +158,15 @@ class Network:
         near = web.WebSocketResponse(max_msg_size=2**26)
         await near.prepare(request)
         ends: list[_End] = []
-        await asyncio.wait(
-            [
-                asyncio.ensure_future(
-                    self._pass_on(near, far, lambda sdp: self._answer(sdp, ends))
-                ),
-                asyncio.ensure_future(self._pass_on(far, near, lambda sdp: self._offer(sdp, ends))),
-            ],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        ways = [
+            asyncio.ensure_future(self._pass_on(near, far, lambda sdp: self._answer(sdp, ends))),
+            asyncio.ensure_future(self._pass_on(far, near, lambda sdp: self._offer(sdp, ends))),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in ways:
+                each.cancel()
         near_code, far_code = near.close_code, far.close_code
         with suppress(ConnectionError):
             await near.close(code=_sendable(far_code))
@@ -193,12 +195,11 @@ class Network:
         loop = asyncio.get_running_loop()
         for _ in range(2):
             _, end = await loop.create_datagram_endpoint(
-                lambda: _End(self.datagrams, self._chance), local_addr=(LOOPBACK, 0)
+                lambda: _End(self.datagrams, self._chance, self._ends), local_addr=(LOOPBACK, 0)
             )
             ends.append(end)
         near, far = ends
         near.other, far.other = far, near
-        self._ends += ends
         return _rewritten(sdp, far, near)
 
     async def _answer(self, sdp: str, ends: list[_End]) -> str:

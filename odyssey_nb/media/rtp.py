@@ -10,12 +10,14 @@ Four seams, each set on an instance, checked on the lowest and the newest suppor
 - `hear_keyframe_requests`: a sender fed with packets drops such requests; here they reach the
   encoder.
 - `prepare_ice`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
-  ``lo`` up; waits 5 s for a STUN or TURN server that is dead; and closed in the moment in which it
-  has connected, it checks for ever whether the other end still consents.
+  ``lo`` up; waits 5 s for a STUN or TURN server that is dead; broken off while it gathers, it
+  forgets the sockets that it has opened; and closed in the moment in which it has connected, it
+  checks for ever whether the other end still consents.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -159,7 +161,7 @@ def prepare_ice(peer: RTCPeerConnection) -> None:
     for transport in transports:
         connection = transport.transport.iceGatherer._connection
         _gather_quickly(connection)
-        _end_consent_with(connection)
+        _close_wholly(connection)
 
 
 def _gather_quickly(connection: aioice.Connection) -> None:
@@ -182,17 +184,27 @@ def _gather_quickly(connection: aioice.Connection) -> None:
     vars(connection)["get_component_candidates"] = gathered
 
 
-def _end_consent_with(connection: aioice.Connection) -> None:
+def _close_wholly(connection: aioice.Connection) -> None:
+    gather: Any = connection.get_component_candidates
     ask, close = connection.query_consent, connection.close
+    gathering: set[asyncio.Task[list[Any]]] = set()
     over = False
+
+    async def gathered(**options: Any) -> list[Any]:
+        # Whoever waits may be cancelled; this goes on, within its deadline, and closing waits.
+        work = asyncio.ensure_future(gather(**options))
+        gathering.add(work)
+        return await asyncio.shield(work)
 
     async def closing() -> None:
         nonlocal over
         over = True
+        if gathering:
+            await asyncio.wait(gathering)
         await close()
 
     async def asking() -> None:
         if not over:
             await ask()
 
-    vars(connection).update(close=closing, query_consent=asking)
+    vars(connection).update(get_component_candidates=gathered, close=closing, query_consent=asking)
