@@ -20,11 +20,11 @@ from odyssey_nb.media.pacing import Pacer
 from odyssey_nb.service import expansion, image
 from odyssey_nb.service.recorder import Recorder
 from odyssey_nb.service.worlds.base import (
-    PICTURES_PER_SECOND,
     Planes,
     World,
     WorldFactory,
     expands_prompts,
+    rate_of,
     takes_images,
 )
 from odyssey_nb.wire import stream as wire
@@ -133,6 +133,7 @@ class Stream:
         hub: Hub,
         turns: ThreadPoolExecutor,
         *,
+        rate: int,
         expands: bool,
     ) -> None:
         self.id = str(uuid.uuid4())
@@ -143,7 +144,8 @@ class Stream:
         self._hub = hub
         self._turns = turns
         self._expands = expands
-        self._keyframes = KeyframeClock(PICTURES_PER_SECOND)
+        self._rate = rate
+        self._keyframes = KeyframeClock(rate)
         self._began = hub.timestamp()
         self._recorder: Recorder | None = None
 
@@ -165,6 +167,7 @@ class Stream:
             ImageError: The image it should start from cannot be read.
         """
         width, height = wire.PORTRAIT if start.portrait else wire.LANDSCAPE
+        rate = rate_of(factory)
         expands = expands_prompts(factory) and not start.bypass_vlm_expansion
         prompt = expansion.expand(start.prompt) if expands else expansion.tidy(start.prompt)
         turns = ThreadPoolExecutor(1, thread_name_prefix="world")
@@ -174,8 +177,8 @@ class Stream:
             url = start.input_image_base64
             canvas = image.read(url, width, height) if url else None
             world = factory(width=width, height=height, prompt=prompt, seed=seed, image=canvas)
-            encoder = Encoder(width, height, rate=PICTURES_PER_SECOND)
-            return cls(world, encoder, hub, turns, expands=expands)
+            encoder = Encoder(width, height, rate=rate)
+            return cls(world, encoder, hub, turns, rate=rate, expands=expands)
 
         try:
             loop = asyncio.get_running_loop()
@@ -212,7 +215,7 @@ class Stream:
 
     async def play(self) -> None:
         """Make pictures at the world's rate."""
-        pacer = Pacer(PICTURES_PER_SECOND, now=time.monotonic())
+        pacer = Pacer(self._rate, now=time.monotonic())
         while True:
             await asyncio.sleep(pacer.wait(time.monotonic()))
             await self.step()

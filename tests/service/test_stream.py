@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from odyssey_nb.media.h264 import Decoder, is_keyframe
+from odyssey_nb.media.h264 import CLOCK_RATE, Decoder, is_keyframe
 from odyssey_nb.service import expansion
 from odyssey_nb.service.stream import Hub, KeyframeClock, StreamEngine
 from odyssey_nb.service.worlds.test_pattern import TestPattern, prompt_hash, read
@@ -203,6 +203,16 @@ async def test_timestamps_grow_across_streams(bench: Bench) -> None:
     stamps = [stamp for _, stamp, _ in bench.pictures]
     assert stamps == sorted(set(stamps))
     assert 4 * 4500 * 0.5 < stamps[4] - stamps[0] < 4 * 4500 * 4
+
+
+async def test_a_world_has_its_own_rate(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world that says so is live at its own rate, with a keyframe every second all the same."""
+    monkeypatch.setattr(World, "pictures_per_second", 5, raising=False)
+    await bench.ask(START)
+    await bench.see(7)
+    stamps = [stamp for _, stamp, _ in bench.pictures]
+    assert stamps[6] - stamps[0] >= 6 * CLOCK_RATE / 5 - 1
+    assert [key for *_, key in bench.pictures[:7]] == [True, *[False] * 4, True, False]
 
 
 @pytest.mark.parametrize("prompt", ["fail to begin", "fail at once"])

@@ -64,7 +64,8 @@ class WorldFactory(Protocol):
 
     A factory with a true attribute ``takes_images`` is also given images. One with a true
     ``expands_prompts`` is given prompts that say more than their author did (`expansion`). Prompts
-    have single spaces, and what a world is given is what its client is told was applied.
+    have single spaces, and what a world is given is what its client is told was applied. One with
+    ``pictures_per_second`` is live at that rate instead of the usual one; simulations keep to it.
     """
 
     def __call__(
@@ -81,6 +82,11 @@ def takes_images(factory: WorldFactory) -> bool:
 def expands_prompts(factory: WorldFactory) -> bool:
     """Return whether a world of `factory` wants its prompts expanded."""
     return bool(getattr(factory, "expands_prompts", False))
+
+
+def rate_of(factory: WorldFactory) -> int:
+    """Return how many pictures per second a live world of `factory` paints."""
+    return int(getattr(factory, "pictures_per_second", PICTURES_PER_SECOND))
 
 
 def find_world(name: str) -> WorldFactory:
