@@ -6,6 +6,7 @@
 
 - ``pre_run_cell`` and ``post_run_cell``: while a cell runs, somebody is at work. (``pre_execute``
   and ``post_execute`` fire for every message of a widget as well.)
+- ``reset`` of the shell, which ``%reset`` calls: the functions that pictures go to end with it.
 
 No signal handlers: ipykernel owns SIGINT, and a handler for SIGTERM would only delay the end.
 """
@@ -17,11 +18,13 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.kernel.runtime import runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,7 @@ def install() -> None:
     if shell is not None:
         _wrap_do_shutdown(shell)
         _follow_cells(shell)
+        _wrap_reset(shell)
 
 
 def goodbye(reason: str) -> None:
@@ -68,6 +72,18 @@ def _follow_cells(shell: InteractiveShell) -> None:
 
     shell.events.register("pre_run_cell", begin)
     shell.events.register("post_run_cell", finish)
+
+
+def _wrap_reset(shell: InteractiveShell) -> None:
+    inner: Callable[..., None] = shell.reset
+
+    def reset(*args: Any, **options: Any) -> None:
+        state = runtime()
+        if state.manager is not None:
+            state.manager.forget_callbacks()
+        inner(*args, **options)
+
+    vars(shell)["reset"] = reset
 
 
 def _wrap_do_shutdown(shell: InteractiveShell) -> None:

@@ -88,6 +88,7 @@ class SidecarLink:
         self._lock = threading.Lock()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._greeted: Waiter[wire.Hello] = Waiter()
+        self.received = 0  # bytes
         self.lost = threading.Event()
         self.left = False  # we let it go, so it cleans up after itself
         self._threads = [
@@ -233,6 +234,7 @@ class SidecarLink:
         unframer = Unframer()
         try:
             while data := self._line.recv(_CHUNK):
+                self.received += len(data)
                 for payload in unframer.feed(data):
                     self._take(payload)
         except (OSError, FrameTooLargeError):

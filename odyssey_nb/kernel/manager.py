@@ -216,6 +216,12 @@ class ConnectionManager:
         for connection in self.all():
             connection.hidden.clock.touch()
 
+    def forget_callbacks(self) -> None:
+        """A notebook's names are gone; so is what its functions were called for."""
+        streams = [each.stream for each in self.all() if each.stream is not None]
+        for each in [*streams, *self._spectators.values()]:
+            each.cancel_callbacks()
+
     def names(self) -> list[str]:
         """Return all names, also of what is being opened or closed."""
         return [*self._connections, *self._spectators]

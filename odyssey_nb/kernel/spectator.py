@@ -35,7 +35,7 @@ class Spectator(Held, Pictures):
         self.url = url
         self.number = 0
         self._streams = False
-        self.aio = Aio(self, "frame", "snapshot", "last", "leave")
+        self.aio = Aio(self, "frame", "frames", "snapshot", "last", "leave")
 
     @property
     def streaming(self) -> bool:
@@ -61,6 +61,9 @@ class Spectator(Held, Pictures):
             raise BroadcastEndedError("the broadcast has ended, or was left")
         if not self.is_open:
             raise WatchError("the picture broke off", hint="Try again: it is being joined anew.")
+
+    def _is_over(self) -> bool:
+        return not self.active and self.link.usable and "failed" not in self.history[-2:]
 
     def _follow(self, event: wire.Event) -> None:
         if event.type == "stream_changed":

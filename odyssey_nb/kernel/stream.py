@@ -17,6 +17,9 @@ INTERACT_SECONDS = 10.0
 END_SECONDS = 10.0
 MARK_SECONDS = 5.0
 
+# Why a stream ends as it should: it or its connection was ended, or a limit was reached.
+OVER = ("", "ended", "session_timeout", "quota_exceeded")
+
 
 class Stream(Pictures):
     """One run of a world. In a notebook, naming it in a cell shows the live Player.
@@ -35,7 +38,7 @@ class Stream(Pictures):
         self.id = stream_id
         self.ended_for = ""
         self.broadcast: Broadcast | None = None
-        self.aio = Aio(self, "interact", "frame", "snapshot", "last", "mark", "end")
+        self.aio = Aio(self, "interact", "frame", "frames", "snapshot", "last", "mark", "end")
 
     @property
     def _held(self) -> Connection:
@@ -115,6 +118,14 @@ class Stream(Pictures):
             if why and self.connection.stream is None:
                 raise NoStreamError(why, hint=hint or None)
             raise NoStreamError("this stream has ended")
+
+    def _is_over(self) -> bool:
+        return (
+            not self.active
+            and self.ended_for in OVER
+            and self.connection.link.usable
+            and "failed" not in self.connection.history[-2:]
+        )
 
     @property
     def _being_replaced(self) -> bool:

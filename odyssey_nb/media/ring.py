@@ -85,6 +85,11 @@ class Ring:
         return len(self._pictures)
 
     @property
+    def size(self) -> int:
+        """How many bytes the pictures are together, encoded as they are."""
+        return self._bytes
+
+    @property
     def newest(self) -> Picture | None:
         """The picture that came last."""
         return self._pictures[-1] if self._pictures else None
@@ -136,6 +141,20 @@ class Ring:
                 break
         wanted.reverse()
         return wanted
+
+    def behind(self, stream: int, after: int, most: int) -> list[Picture]:
+        """Return the `most` pictures of stream number `stream` that follow its picture `after`.
+
+        None is left out, but those that are here no more: then the first is a keyframe.
+        """
+        wanted: list[Picture] = []
+        for picture in reversed(self._pictures):
+            if picture.stream < stream or (picture.stream == stream and picture.seq <= after):
+                break
+            if picture.stream == stream:
+                wanted.append(picture)
+        wanted.reverse()
+        return wanted[:most]
 
     def last(self, seconds: float) -> list[Picture]:
         """Return the last `seconds` of the newest stream, from the keyframe before them."""

@@ -164,13 +164,30 @@ class Held(ABC):
             return wire.Answer(id=request.id, pictures=pictures, happenings=happened)
         with suppress(TimeoutError):
             async with asyncio.timeout(request.timeout):
-                while not (found := self._ring.tail(stream=request.stream, after=request.after)):
+                while not (found := self._find(request)):
+                    if self._has_ended(request.stream):
+                        break
                     if not self.connected:
                         raise ConnectionLostError("the connection was lost")
                     self._newer.clear()
                     await self._newer.wait()
                 return wire.Answer(id=request.id, pictures=found)
         return wire.Answer(id=request.id)
+
+    def _find(self, request: wire.Fetch) -> list[Picture]:
+        if request.most:
+            return self._ring.behind(request.stream, request.after, request.most)
+        newest = self._ring.newest
+        if newest is None or (newest.stream == request.stream and newest.seq <= request.past):
+            return []
+        return self._ring.tail(stream=request.stream, after=request.after)
+
+    def _has_ended(self, stream: int) -> bool:
+        """Whether nothing more will come of stream number `stream`."""
+        latest = self._latest.get("stream_changed")
+        if not stream or latest is None or latest.type != "stream_changed":
+            return False
+        return latest.stream > stream or (latest.stream == stream and latest.state == "none")
 
     def _remember(self, kind: str, stream: int, time: float, text: str) -> None:
         self._happenings.append(wire.Happening(stream=stream, time=time, kind=kind, text=text))
@@ -217,6 +234,7 @@ class Held(ABC):
         """Tell the kernel, and whoever follows what it may know."""
         if event.type == "status_changed" or event.type == "stream_changed":
             self._latest[event.type] = event
+            self._newer.set()  # who waits for a picture that will not come is told so
             for follower in tuple(self._followers):
                 follower(event)
         self._tell(event)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 5
+LINK_VERSION = 6
 BROADCAST_SECONDS = 10.0  # how long the answer to a start waits until others can watch
 
 
@@ -122,15 +122,18 @@ class Goodbye:
 class Fetch:
     """Ask for the newest pictures: those behind `after` if they decode, else from a keyframe.
 
-    Waits up to `timeout` seconds until there is one newer than `after` in stream number `stream`.
-    With `seconds`, ask for that much of the past instead, from the keyframe before it; nothing is
-    waited for.
+    Waits up to `timeout` seconds until there is one newer than `after`, and than `past`, in stream
+    number `stream`; when that has ended the answer is empty at once. With `most`, ask for the next
+    so many behind `after`, and leave none out that is still there. With `seconds`, ask for that
+    much of the past instead, from the keyframe before it; nothing is waited for.
     """
 
     id: int
     connection: str
     stream: int = 0
     after: int = 0
+    past: int = 0
+    most: int = 0
     seconds: float = 0
     timeout: float = 0
     type: Literal["fetch"] = "fetch"

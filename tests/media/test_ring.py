@@ -237,6 +237,41 @@ def test_tail_of_a_newer_stream():
     assert numbers(kept.tail(stream=2, after=1)) == [(2, 2)]
 
 
+def test_behind():
+    """Who wants every picture gets them in order, so many at once, and none twice."""
+    kept = ring([*row("K--K--"), *row("K-", stream=2)])
+    assert numbers(kept.behind(1, 2, 3)) == [(1, 3), (1, 4), (1, 5)]
+    assert numbers(kept.behind(1, 5, 3)) == [(1, 6)]
+    assert numbers(kept.behind(1, 6, 3)) == []
+    assert numbers(kept.behind(2, 0, 3)) == [(2, 1), (2, 2)]
+    assert numbers(ring(row("K--K--"), seconds=3).behind(1, 1, 9)) == [(1, 4), (1, 5), (1, 6)]
+
+
+@pytest.mark.parametrize(("megabits", "seconds"), [(2, 150), (20, 40)])
+def test_minutes_of_a_stream_are_small(megabits, seconds):
+    """Of ten minutes at 2 Mbit/s 150 s are kept, and of any stream at most 100 MB."""
+    kept, rate = Ring(), 20
+    data = bytes(megabits * 1_000_000 // 8 // rate)
+    for seq in range(1, 600 * rate + 1):
+        key = seq % rate == 1
+        kept.put(
+            Picture(
+                connection="default",
+                stream=1,
+                seq=seq,
+                follows=0 if key else seq - 1,
+                time=seq / rate,
+                received=seq / rate,
+                data=data,
+            )
+        )
+        assert kept.size <= 100_000_000
+    past = kept.last(1000)
+    assert len(past) == len(kept)
+    assert past[-1].time - past[0].time == pytest.approx(seconds, abs=1.1)
+    assert kept.size == len(past) * len(data)
+
+
 def test_last():
     """The past is given from the keyframe before it, and only of the newest stream."""
     kept = ring([*row("K--"), *row("K--K--K--", stream=2)])

@@ -1,0 +1,99 @@
+"""The next pictures of what streams, none left out: `frames`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from odyssey_nb.errors import AnswerTimeoutError, NoStreamError, OdysseyNBError, UsageError
+from odyssey_nb.kernel.link import GRACE
+from odyssey_nb.kernel.newest import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import av
+
+    from odyssey_nb.kernel.newest import Streaming
+
+AT_ONCE = 30  # pictures in one answer
+
+
+def next_frames(source: Streaming, count: int, format: str, timeout: float) -> Any:  # noqa: ANN401 - an array, or images
+    """Return the next `count` pictures of `source`: `Pictures.frames`."""
+    from odyssey_nb.media.pixels import Pixels, check_format, image
+
+    check_format(format)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise UsageError(
+            f"n is how many pictures, a whole number from 1, not {count!r}",
+            hint="Write stream.frames(20) for the next second or so.",
+        )
+    pixels = Pixels()
+    found: Any = [] if format == "pil" else None
+    taken = 0
+    try:
+        for frame in _coming(source, timeout):
+            made = pixels.array(frame, format)
+            if format == "pil":
+                found.append(image(made))
+            else:
+                if found is None:
+                    found = _room(count, made)
+                found[taken] = made
+            taken += 1
+            if taken == count:
+                return found
+    except OdysseyNBError:
+        if source._is_over():
+            raise NoStreamError(f"the stream ended after {taken} of {count} pictures") from None
+        raise
+    raise AnswerTimeoutError(f"no picture came within {timeout:g} s, after {taken} of {count}")
+
+
+def _room(count: int, one: Any) -> Any:  # noqa: ANN401 - numpy's, which loads where it is used
+    """Return an array for `count` pictures like `one`."""
+    import numpy as np
+    import psutil
+
+    needed, free = count * one.nbytes, psutil.virtual_memory().available
+    if needed > free:  # where memory is overcommitted, the kernel would be killed for it
+        raise UsageError(
+            f"{count} pictures are {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            hint="Take fewer, format='gray', or stream.on_frame(f) for one at a time.",
+        )
+    return np.empty((count, *one.shape), one.dtype)
+
+
+def _coming(source: Streaming, timeout: float) -> Iterator[av.VideoFrame]:
+    """Yield every picture behind the newest one of now, until one keeps us waiting too long.
+
+    With a decoder of its own: that which other readers share leaves pictures out.
+    """
+    from av.error import FFmpegError
+
+    from odyssey_nb.media.h264 import Decoder
+
+    decoder, number, after, first = Decoder(), source.number, 0, True
+    until = time.monotonic() + timeout
+    while (left := until - time.monotonic()) > 0:
+        source._check()
+        if source.number != number:  # a broadcast that was joined anew
+            decoder, number, after = Decoder(), source.number, 0
+        most = AT_ONCE if after else 0  # without one to begin with: from the newest keyframe
+        answer = ask(
+            source, timeout=left, grace=GRACE, patience=left, stream=number, after=after, most=most
+        )
+        pictures = answer.pictures if answer is not None else []
+        for picture in pictures:
+            if picture.stream != number:
+                break
+            try:
+                frame = decoder.decode(picture.data)
+            except FFmpegError:
+                frame = None
+            after = picture.seq
+            if frame is not None and not first:
+                yield frame
+                until = time.monotonic() + timeout
+        first = first and not pictures
