@@ -18,6 +18,7 @@ class Patience:
 
     stall: float = 5.0  # without a picture of a running stream, until that is called a stall
     stalled: float = 30.0  # without one, until the session is given up; ICE gives up by then too
+    negotiate: float = 12.0  # for a session's video to come up, until another session is tried
     resume: float = 30.0  # for the socket of a session, which the service keeps for 40 s
     renew: float = 20.0  # for another session; the service has given up by then as well
     asleep: float = 30.0  # in which nothing runs here, until the session is given up

@@ -35,6 +35,7 @@ START_SECONDS = 30.0  # what an image may take to be sent
 REOPEN_SECONDS = 5.0  # what one attempt to open the socket again may take
 LOOK_SECONDS = 0.5  # how often it is looked whether pictures still come
 WORD_SECONDS = 0.5  # what a service that ends a session may take to say so
+_NO_VIDEO = "the video connection did not come up"
 
 
 class Part(StrEnum):
@@ -153,9 +154,17 @@ class Session:
                 async with background(
                     session._keep_socket(hold, token), session._watch_peer(), session._look()
                 ):
-                    await peer.ready()
+                    await session._come_up()
                     session._up = True
                     yield session
+
+    async def _come_up(self) -> None:
+        """Wait for the video, but not for ever: ICE that finds no way is in no hurry to say so."""
+        try:
+            async with asyncio.timeout(self._patience.negotiate):
+                await self._peer.ready()
+        except TimeoutError:
+            raise errors.NegotiationError(_NO_VIDEO) from None
 
     async def send(self, message: wire.FromClient) -> None:
         """Send `message` to the streamer, by the way that takes it (protocol section 5.3).
@@ -247,7 +256,7 @@ class Session:
     async def _watch_peer(self) -> None:
         await self._peer.lost.wait()
         if not self._up:
-            raise errors.NegotiationError("the video connection did not come up")
+            raise errors.NegotiationError(_NO_VIDEO)
         await asyncio.sleep(WORD_SECONDS)
         raise self._over("the video connection broke")
 

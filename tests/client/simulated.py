@@ -69,6 +69,7 @@ class World:
     """The service, and how the network to it fares."""
 
     reachable: bool = True
+    media_pass: bool = True  # or ICE finds no way, and says nothing
     pictures_flow: bool = True
     answers: bool = True  # whether streamers do
     slots: int = 1
@@ -226,7 +227,7 @@ class Socket:
             raise SocketLostError(1006)
         if isinstance(message, Answer):
             held = self._world.held.get(self._session)
-            if held is not None and held.peer is not None:
+            if held is not None and held.peer is not None and self._world.media_pass:
                 held.peer.up.set()
 
     async def receive(self) -> FromServer:

@@ -19,6 +19,7 @@ from odyssey_nb.media.h264 import Decoder
 from odyssey_nb.media.ring import Ring
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from odyssey_nb.wire.link import StatusChanged, StreamChanged
+from tests.client.simulated import SimulatedLoop, World
 from tests.conftest import API_KEY
 from tests.relay import Relay
 from tests.service.raw_client import until
@@ -206,6 +207,27 @@ async def test_what_cannot_be_repaired_is_given_up(tmp_path: Path) -> None:
                 serving.kill()
     assert client.history == GIVEN_UP
     assert told.streams()[-1] == (1, "none", "connection_lost")
+
+
+def test_a_session_whose_video_does_not_come_up_is_left_for_another() -> None:
+    """A way for media that is found again serves the next attempt; the first would wait on."""
+    loop, world = SimulatedLoop(), World()
+    told = Told()
+
+    async def story() -> None:
+        async with told.open("http://simulated", network=world.network()) as client:
+            world.media_pass = False
+            world.fail_peers()
+            await asyncio.sleep(5)
+            assert client.status == "reconnecting"
+            world.media_pass = True
+            await asyncio.sleep(12)
+            assert client.history == REPAIRED
+
+    loop.run_until_complete(story())
+    loop.close()
+    assert world.requests == 3
+    assert not world.held
 
 
 async def test_leaving_while_it_is_repaired(shared: Service) -> None:

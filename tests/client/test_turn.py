@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +15,11 @@ from odyssey_nb.service.peer import Peer as Streamer
 from odyssey_nb.service.peer import PictureTrack
 from odyssey_nb.service.turn import relay_servers, relays
 from odyssey_nb.wire.control import IceServer
-from tests.conftest import API_KEY, wait_until
+from tests.conftest import API_KEY
 from tests.network import Network
 from tests.service.raw_client import until
 from tests.service.running import running
+from tests.turn import SECRET, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,53 +27,21 @@ if TYPE_CHECKING:
 
     from odyssey_nb.wire.link import Picture
 
-RELAY = "127.0.0.2"  # an address of its own, which is all that the relay lets through
-SECRET = "a secret of the tests"
-
-
-def free_port() -> int:
-    """Return a port of the relay's address that nobody listens on."""
-    with socket.create_server((RELAY, 0)) as server:
-        return int(server.getsockname()[1])
-
 
 @pytest.fixture
-def turn(tmp_path: Path) -> Iterator[str]:
-    """The URL of a coturn, reached by TCP, whose credentials are made of our secret."""
-    turnserver = shutil.which("turnserver")
-    if turnserver is None:
-        pytest.skip("coturn is not installed; .ci/setup coturn")
-    port = free_port()
-    process = subprocess.Popen(
-        [turnserver, "-n", "-L", RELAY, "-E", RELAY, "-p", str(port), "--no-tls", "--no-dtls",
-         "--no-cli", "--no-udp", "--use-auth-secret", f"--static-auth-secret={SECRET}",
-         "-r", "tests", "--allow-loopback-peers", "--pidfile", str(tmp_path / "pid"),
-         "--log-file", "stdout", "--simple-log", "--userdb", str(tmp_path / "userdb")],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path,
-    )  # fmt: skip
-    try:
-        wait_until(lambda: answers(port), what="the relay")
-        yield f"turn:{RELAY}:{port}?transport=tcp"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def answers(port: int) -> bool:
-    """Whether somebody listens on the relay's port."""
-    with socket.socket() as probe:
-        return probe.connect_ex((RELAY, port)) == 0
+def turn(tmp_path: Path) -> Iterator[Turn]:
+    """A TURN server."""
+    with Turn.running(tmp_path) as turn:
+        yield turn
 
 
 @pytest.mark.parametrize("secret", [SECRET, "another"])
-async def test_pictures_come_by_the_relay(tmp_path: Path, turn: str, secret: str) -> None:
+async def test_pictures_come_by_the_relay(tmp_path: Path, turn: Turn, secret: str) -> None:
     """Without UDP a stream runs over TURN alone, for whoever has the credentials."""
-    shared = tmp_path / "secret"
-    shared.write_text(f"{secret}\n")
     place = tmp_path / "place"
     place.mkdir()
     pictures: list[Picture] = []
-    with running(place, "--turn", turn, "--turn-secret-file", str(shared)) as service:
+    with running(place, *turn.options(secret)) as service:
         async with Network.to(service.url, udp=False) as network:
             client = AsyncClient.open(
                 network.url, API_KEY, on_picture=pictures.append,
