@@ -66,6 +66,7 @@ test-lowest: .venv-lowest/.ready ## run the tests on the lowest versions, withou
 .PHONY: faults
 faults: .venv-newest/.ready ## kill, stop and starve processes and see what is freed, and when
 	@.ci/setup chromium
+	@.ci/setup coturn
 	@FAULTS_REPORT=tests/faults $(NEWEST)/pytest $(SHARED) -m faults
 
 .PHONY: soak

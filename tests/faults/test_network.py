@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.faults.fault import KERNEL_SAYS_SO, Fault, Table
+from tests.faults.fault import KERNEL_DIED, KERNEL_SAYS_SO, Fault, Table
 from tests.faults.scene import PLAYS, Scene, start_kernel
 from tests.network import Network
 from tests.relay import Threaded
+from tests.turn import SECRET, Turn
 
 TABLE = Table("Network")
 SERVICE_GIVES_UP = 50.0  # its clock of 40 s and its sweep of 10 s
@@ -18,16 +19,36 @@ REPAIRED = (
     "while conn.status != 'connected' and time.monotonic() < until: time.sleep(0.1)\n"
     "conn.history, conn.session_id"
 )
+NOTICED = (
+    "import time; until = time.monotonic() + 40\n"
+    "while conn.status == 'connected' and time.monotonic() < until: time.sleep(0.1)\n"
+    "conn.history, conn.stage"
+)
 CLIENT_GIVES_UP = REPAIRED.replace("!= 'connected'", "== 'reconnecting'").replace("40", "120")
 
 
-def _streams_behind(scene: Scene) -> Threaded[Network]:
-    """Let the notebook stream over a network that can be made bad."""
+def _behind(scene: Scene, *, udp: bool = True) -> Threaded[Network]:
+    """Put the notebook behind a network that can be made bad."""
     url = scene.service.url
-    network = scene.stack.enter_context(Threaded(lambda: Network.to(url)))
+    network = scene.stack.enter_context(Threaded(lambda: Network.to(url, udp=udp)))
     scene.use(start_kernel(scene.runtime, ODYSSEY_API_URL=network.it.url))
+    return network
+
+
+def _streams_behind(scene: Scene) -> Threaded[Network]:
+    network = _behind(scene)
     scene.streams()
     return network
+
+
+def _without_udp(scene: Scene, secret: str = SECRET) -> Turn:
+    """Leave the notebook no way but a TURN server, whose credentials are made of `secret`."""
+    folder = scene.runtime.parent / "turn"
+    folder.mkdir()
+    turn = scene.stack.enter_context(Turn.running(folder))
+    scene.serve(*turn.options(secret))
+    _behind(scene, udp=False)
+    return turn
 
 
 def _away(scene: Scene, seconds: float, *, breaks: bool) -> None:
@@ -94,6 +115,56 @@ for _name, _conditions in [
         told=("plays on",),
         runs=2,
     )
+
+
+@TABLE.row("TURN only, SIGKILL of the kernel", bound=KERNEL_DIED)
+def _killed_by_turn(scene: Scene) -> None:
+    _without_udp(scene)
+    scene.streams()
+    scene.pause(0.5)
+    scene.strike(death_of=scene.kernel.process)
+    scene.kernel.process.kill()
+
+
+@TABLE.row("TURN only, and it refuses the credentials", bound=KERNEL_SAYS_SO, told=("negotiation",))
+def _refused_by_turn(scene: Scene) -> None:
+    _without_udp(scene, secret="another")
+    with scene.striking():
+        scene.tell("ody.connect(timeout=6)")
+
+
+@TABLE.row(
+    "TURN only, it is killed and starts again",
+    bound=KERNEL_SAYS_SO,
+    told=("reconnecting", "plays on"),
+    timeout=240,
+)
+def _turn_starts_again(scene: Scene) -> None:
+    turn = _without_udp(scene)
+    scene.streams()
+    scene.pause(0.5)
+    turn.kill()
+    scene.pause(3, least=1)
+    turn.start()
+    scene.tell(NOTICED, seconds=60)
+    scene.tell(REPAIRED, seconds=60)
+    assert "plays on" in scene.tell(f"stream = conn.stream\n{PLAYS}")
+    scene.disconnect()
+
+
+@TABLE.row(
+    "TURN only, it is killed for good", bound=SERVICE_GIVES_UP, told=("failed",), timeout=300
+)
+def _turn_dies(scene: Scene) -> None:
+    turn = _without_udp(scene)
+    scene.streams()
+    scene.pause(0.5)
+    scene.strike()
+    turn.kill()
+    scene.tell(NOTICED, seconds=60)
+    scene.tell(CLIENT_GIVES_UP, seconds=130)
+    scene.tell("print(conn.problem)")
+    scene.wait_freed(SERVICE_GIVES_UP)
 
 
 @TABLE.each_run
