@@ -1,13 +1,15 @@
-"""The next pictures of what streams, none left out: `frames`."""
+"""The pictures of what streams, none left out: the next ones, and the last ones."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import AnswerTimeoutError, NoStreamError, OdysseyNBError, UsageError
 from odyssey_nb.kernel.link import GRACE
 from odyssey_nb.kernel.newest import ask
+from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
     from odyssey_nb.kernel.newest import Streaming
 
-AT_ONCE = 30  # pictures in one answer
+# Pictures in one answer. All of 150 s in one would hold up the sidecar and the link, and with them
+# every view, for half a second each.
+AT_ONCE = 30
+PAST_SECONDS = 10.0  # for one answer
 
 
 def next_frames(source: Streaming, count: int, format: str, timeout: float) -> Any:  # noqa: ANN401 - an array, or images
@@ -49,6 +54,19 @@ def next_frames(source: Streaming, count: int, format: str, timeout: float) -> A
             raise NoStreamError(f"the stream ended after {taken} of {count} pictures") from None
         raise
     raise AnswerTimeoutError(f"no picture came within {timeout:g} s, after {taken} of {count}")
+
+
+def past(source: Streaming, seconds: float) -> tuple[list[wire.Picture], list[wire.Happening]]:
+    """Return the encoded pictures of the past `seconds` of `source`, and what happened in them."""
+    number, fetch = source.number, partial(source._held.request, wire.Fetch, timeout=0)
+    answer = fetch(grace=PAST_SECONDS, seconds=seconds, most=AT_ONCE)
+    newest, more = answer.number, answer.pictures
+    found = [each for each in more if each.stream == number]
+    while found and more and found[-1].seq < newest:
+        more = fetch(grace=PAST_SECONDS, stream=number, after=found[-1].seq, most=AT_ONCE).pictures
+        found += more
+    happenings = [each for each in answer.happenings if each.stream == number]
+    return [each for each in found if each.seq <= newest], happenings
 
 
 def _room(count: int, one: Any) -> Any:  # noqa: ANN401 - numpy's, which loads where it is used

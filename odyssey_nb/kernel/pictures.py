@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from odyssey_nb.errors import AnswerTimeoutError
 from odyssey_nb.kernel.callbacks import FrameCallback, check_callback, name_of
-from odyssey_nb.kernel.frames import next_frames
+from odyssey_nb.kernel.frames import next_frames, past
 from odyssey_nb.kernel.live import Live, check_every
 from odyssey_nb.kernel.newest import Newest
-from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,13 +252,8 @@ class Pictures(ABC):
         if not seconds > 0:
             raise ValueError(f"seconds must be positive, not {seconds!r}")
         self._check()
-        answer = self._held.request(
-            wire.Fetch, timeout=0, grace=FRAME_SECONDS, seconds=float(seconds)
-        )
-        return Clip(
-            [each for each in answer.pictures if each.stream == self.number],
-            [each for each in answer.happenings if each.stream == self.number],
-        )
+        pictures, happenings = past(self, float(seconds))
+        return Clip(pictures, happenings)
 
     def statistics(self) -> dict[str, int]:
         """Return counts: pictures fetched and decoded, arrays made of them, and callbacks."""

@@ -160,8 +160,12 @@ class Held(ABC):
         """Return pictures as `request` asks for them."""
         if request.seconds:
             pictures = self._ring.last(request.seconds)
-            happened = self._happened(pictures)
-            return wire.Answer(id=request.id, pictures=pictures, happenings=happened)
+            return wire.Answer(
+                id=request.id,
+                number=pictures[-1].seq if pictures else 0,
+                pictures=pictures[: request.most or None],
+                happenings=self._happened(pictures),
+            )
         with suppress(TimeoutError):
             async with asyncio.timeout(request.timeout):
                 while not (found := self._find(request)):

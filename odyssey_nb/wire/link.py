@@ -125,7 +125,8 @@ class Fetch:
     Waits up to `timeout` seconds until there is one newer than `after`, and than `past`, in stream
     number `stream`; when that has ended the answer is empty at once. With `most`, ask for the next
     so many behind `after`, and leave none out that is still there. With `seconds`, ask for that
-    much of the past instead, from the keyframe before it; nothing is waited for.
+    much of the past instead, from the keyframe before it; nothing is waited for. With both, ask for
+    the first `most` of that, the answer's `number` being the seq of its last.
     """
 
     id: int

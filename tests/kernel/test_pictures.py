@@ -14,6 +14,7 @@ import pytest
 import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.callbacks import FrameCallback
+from odyssey_nb.kernel.frames import AT_ONCE
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.service.worlds.test_pattern import read
@@ -360,10 +361,15 @@ def test_a_slow_callback_slows_no_view(stream: Stream) -> None:
     assert slow[2].state == "failed"
 
 
-def test_the_last_seconds_are_bounded(stream: Stream) -> None:
-    """More than there is is no error; the clip has what was kept."""
-    wait_until(lambda: stream.last(1000).duration > 1, what="a second of past")
-    assert stream.last(1000).times[0] == 0
+def test_all_of_the_past_comes_in_pieces(stream: Stream) -> None:
+    """More than there is is no error: the clip has what was kept, each picture once."""
+    wait_until(lambda: stream.last(1000).duration > 3.5, seconds=20, what="some past")
+    clip = stream.last(1000)
+    assert len(clip) > 2 * AT_ONCE
+    assert clip.times[0] == 0
+    numbers = [read(each)[0] for each in clip.frames]
+    assert numbers == list(range(numbers[0], numbers[0] + len(clip)))
+    assert len(clip.events) == 1
 
 
 def test_a_spectator_reads_like_the_owner(service: Service) -> None:
