@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any, NoReturn
 
 from odyssey_nb import api
 from odyssey_nb.errors import EmptyPromptError, UnknownVerbError, UsageError
+from odyssey_nb.kernel.stream import Stream
+
+READING = ("frame", "frames", "live", "on_frame", "snapshot", "last")  # what help explains too
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +120,22 @@ def _simulate(args: argparse.Namespace) -> object:
 
 def _help(args: argparse.Namespace) -> object:
     if args.verb is None:
-        return Help("\n".join(f"{verb.name:<11} {verb.help}" for verb in VERBS.values()))
+        lines = [f"{verb.name:<11} {verb.help}" for verb in VERBS.values()]
+        return Help("\n".join([*lines, "", f"In Python, stream has {', '.join(READING)} as well."]))
+    if args.verb in READING:
+        return Help(_method_help(getattr(Stream, args.verb)))
     verb = find(args.verb)
     text = parser(verb).format_help().strip()
     return Help(f"{text}\n\nexample: {verb.example}")
+
+
+def _method_help(method: Callable[..., object]) -> str:
+    """Return what a stream's method takes and does, with its examples."""
+    names = [
+        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
+        for each in list(inspect.signature(method).parameters.values())[1:]
+    ]
+    return f"stream.{method.__name__}({', '.join(names)})\n\n{inspect.getdoc(method)}"
 
 
 class Help(str):
@@ -262,7 +278,7 @@ VERBS: dict[str, Verb] = {
             "This list, or one verb in full.",
             "%odyssey help start",
             _help,
-            (_option("verb", help="The verb.", nargs="?"),),
+            (_option("verb", help="The verb; or on_frame and the like.", nargs="?"),),
         ),
     )
 }

@@ -99,6 +99,18 @@ def test_help_shows_every_verb_and_its_example(run: Run) -> None:
         assert all(option.help for option in verb.options)
 
 
+def test_help_explains_how_pictures_are_read(run: Run) -> None:
+    """What only Python can do is named in the list, and shown with an example."""
+    assert "frames, live, on_frame" in run("%odyssey help")
+    for name in verbs.READING:
+        shown = run(f"%odyssey help {name}")
+        assert f"stream.{name}(" in shown
+        assert "Raises:" in shown or name == "snapshot"
+    shown = run("%odyssey help on_frame")
+    assert "every=1, seconds=None" in shown
+    assert ">>> @stream.on_frame(seconds=0.5)" in shown
+
+
 def test_a_bug_keeps_its_traceback(run: Run) -> None:
     """Only our own errors are shortened."""
     assert "ZeroDivisionError" in run("1 / 0")

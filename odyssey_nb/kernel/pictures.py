@@ -135,7 +135,7 @@ class Pictures(ABC):
 
         Args:
             format: "rgb", "gray", "yuv" or "pil"; see `Pictures`.
-            every: Only each so-manieth picture.
+            every: Only each picture of so many, as 5 is for each fifth.
             timeout: Longest wait for each next one, in seconds.
 
         Raises:
@@ -195,7 +195,7 @@ class Pictures(ABC):
 
         Args:
             f: Is given one picture. Left out, this is a decorator.
-            every: Only each so-manieth picture.
+            every: Only each picture of so many, as 5 is for each fifth.
             seconds: At most one picture in so many seconds, instead.
             format: "rgb", "gray", "yuv" or "pil"; see `Pictures`.
             name: What it is called; the function's name if left out, which all lambdas share.
