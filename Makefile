@@ -67,11 +67,12 @@ test-lowest: .venv-lowest/.ready ## run the tests on the lowest versions, withou
 faults: .venv-newest/.ready ## kill, stop and starve processes and see what is freed, and when
 	@.ci/setup chromium
 	@.ci/setup coturn
-	@FAULTS_REPORT=tests/faults $(NEWEST)/pytest $(SHARED) -m faults
+	@FAULTS_REPORT=tests/faults $(NEWEST)/pytest -n 3 --dist worksteal -m faults
 
 .PHONY: soak
 MINUTES := 20
 soak: .venv-newest/.ready ## act and fail at random for MINUTES=20, and see whether anything grows
+	@.ci/setup chromium
 	@SOAK_MINUTES=$(MINUTES) $(NEWEST)/pytest -m slow tests/faults/test_soak.py
 
 .PHONY: bench

@@ -38,6 +38,17 @@ class Notebook:
     lab: Lab
     name: str
 
+    def wait_idle(self) -> None:
+        """Wait until it is open and its kernel waits for a cell."""
+        self.page.locator(".jp-Notebook").wait_for(timeout=60_000)
+        # Without a saved preference JupyterLab asks which kernel to use.
+        idle = self.page.get_by_title("Kernel status: Idle").or_(self.page.get_by_text("| Idle"))
+        select = self.page.locator(".jp-Dialog .jp-mod-accept")
+        select.or_(idle).first.wait_for(timeout=60_000)
+        if select.is_visible():
+            select.click()
+        idle.first.wait_for(timeout=60_000)
+
     def save(self) -> None:
         """Save it from the keyboard, and wait until its outputs are in the file."""
         file = self.lab.folder / self.name
@@ -107,12 +118,6 @@ def open_in(page: Page, lab: Lab, *cells: str, name: str = "test.ipynb") -> Note
     if cells:
         lab.write(name, *cells)
     page.goto(lab.address(name))
-    page.locator(".jp-Notebook").wait_for(timeout=60_000)
-    # Without a saved preference JupyterLab asks which kernel to use.
-    idle = page.get_by_title("Kernel status: Idle").or_(page.get_by_text("| Idle")).first
-    select = page.locator(".jp-Dialog .jp-mod-accept")
-    select.or_(idle).first.wait_for(timeout=60_000)
-    if select.is_visible():
-        select.click()
-    idle.wait_for(timeout=60_000)
-    return Notebook(page, lab, name)
+    notebook = Notebook(page, lab, name)
+    notebook.wait_idle()
+    return notebook

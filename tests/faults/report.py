@@ -29,7 +29,10 @@ def summary(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
     rows: dict[tuple[str, str], list[Outcome]] = {}
     for each in outcomes:
         rows.setdefault((each.group, each.fault), []).append(each)
-    return [_row(group, fault, runs) for (group, fault), runs in rows.items()]
+    # Workers take rows in any order; each group stands together, where it came first.
+    groups = list(dict.fromkeys(group for group, _ in rows))
+    ordered = sorted(rows.items(), key=lambda row: groups.index(row[0][0]))
+    return [_row(group, fault, runs) for (group, fault), runs in ordered]
 
 
 def _row(group: str, fault: str, runs: list[Outcome]) -> dict[str, object]:
@@ -81,11 +84,11 @@ def _soak() -> str:
     found = json.loads(SOAK.read_text())
     done = ", ".join(f"{count} {what}" for what, count in found["done"].items())
     text = f"\n## Soak of {found['minutes']:g} minutes\n\n{done} (`make soak`).\n\n"
-    text += "| process | MB | threads | descriptors |\n|---|--:|--:|--:|\n"
-    for process, sizes in found["sizes"].items():
-        cells = (f"{first:.4g} → {last:.4g}" for first, last in sizes.values())
-        text += f"| {process} | {' | '.join(cells)} |\n"
-    return text + "\nMedians of the first and of the last third.\n"
+    text += "| | | first third | last third |\n|---|---|--:|--:|\n"
+    for name, sizes in found["sizes"].items():
+        for kind, (first, last) in sizes.items():
+            text += f"| {name} | {kind.replace('_', ' ')} | {first:.4g} | {last:.4g} |\n"
+    return text + "\nMedians of looks between two rounds, when nothing streams.\n"
 
 
 def write(outcomes: list[Outcome], folder: Path = HERE) -> None:

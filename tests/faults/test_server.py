@@ -22,10 +22,10 @@ TABLE = Table("Jupyter server")
 
 
 class LabKernel(Cells):
-    """A kernel that JupyterLab has started, reached as its page reaches it."""
+    """A kernel of a JupyterLab, a new one or that with an `id`, reached as its page reaches it."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.id = str(lab.kernels("POST")["id"])
+    def __init__(self, lab: Lab, id: str = "") -> None:
+        self.id = id or str(lab.kernels("POST")["id"])
         file = lab.home / "jupyter-runtime" / f"kernel-{self.id}.json"
         client = BlockingKernelClient()
         client.load_connection_info(json.loads(file.read_text()))

@@ -1,4 +1,8 @@
-"""A soak: random actions and faults for minutes, after which nothing may have grown."""
+"""A soak: random actions and faults for minutes, after which nothing may have grown.
+
+It is done to a notebook that is open in a real page, and shows the Player all the time. The page is
+not reloaded: JupyterLab leaves a subshell in the kernel each time (a thread and six descriptors).
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,42 @@ import os
 import random
 import statistics
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
+from playwright.sync_api import Browser, Page
 
+from tests.browser.conftest import Notebook, open_in
 from tests.conftest import Serve, Service, wait_until
 from tests.faults import count
 from tests.faults.report import SOAK
 from tests.faults.scene import LOAD, STREAM, start_kernel
-from tests.kernel.conftest import Kernel, sidecars
+from tests.faults.test_server import LabKernel
+from tests.kernel.conftest import sidecars
+from tests.lab import Lab, running_lab
+
+T = TypeVar("T")
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "20"))
-GROWTH = 0.05  # by which the last third may differ from the first
+GROWTH = 0.05  # by which the last third may exceed the first
+PAGE_GROWTH = 0.15  # JupyterLab's own share is in it
 STEPS = 12  # actions between two looks
-WARM_ROUNDS = 2  # in which modules load and pools fill
+FAULTS = ("sidecar", "streamer", "interrupt", "kernel", "none")
+WARM_ROUNDS = 2 * len(FAULTS)  # in which modules load and pools fill
 
+# For full tracebacks IPython keeps the source of every file in them; asyncio keeps its threads.
+LEAN = """%xmode Minimal
+import asyncio, ctypes, gc, os, random, time
+threads = range(min(32, os.cpu_count() + 4))
+await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.1) for _ in threads))"""
+# What glibc keeps of freed memory for later (15 MB, of decoded pictures) is no growth.
+REST = "ody.disconnect(); gc.collect(); ctypes.CDLL(None).malloc_trim(0); None"
+SHOW = 'stream = ody.connect().start("a forest")\nstream'
 ACTIONS = [
     "ody.connect()",
     "stream = ody.start(f'world {random.random()}')",
@@ -43,27 +66,98 @@ ACTIONS = [
 
 
 class Sizes:
-    """Memory in MB, threads and descriptors of one process, at every look."""
+    """How large one thing was, at every look."""
 
     def __init__(self) -> None:
-        self.memory: list[float] = []
-        self.threads: list[int] = []
-        self.descriptors: list[int] = []
+        self._values: dict[str, list[float]] = {}
+
+    def note(self, **values: float) -> None:
+        """Note what was found at one look."""
+        for kind, value in values.items():
+            self._values.setdefault(kind, []).append(value)
 
     def look(self, process: psutil.Process) -> None:
-        """Note its sizes."""
+        """Note the sizes of a process."""
         with process.oneshot():
-            self.memory.append(process.memory_full_info().uss / 1e6)
-            self.threads.append(process.num_threads())
-            self.descriptors.append(process.num_fds())
+            self.note(
+                megabytes=process.memory_full_info().uss / 1e6,
+                threads=process.num_threads(),
+                descriptors=process.num_fds(),
+            )
 
     def thirds(self) -> dict[str, tuple[float, float]]:
         """Return the medians of the first and the last third."""
-        third = max(1, len(self.memory) // 3)
-        return {
-            kind: (statistics.median(values[:third]), statistics.median(values[-third:]))
-            for kind, values in vars(self).items()
-        }
+        found = {}
+        for kind, values in self._values.items():
+            third = max(1, len(values) // 3)
+            found[kind] = statistics.median(values[:third]), statistics.median(values[-third:])
+        return found
+
+
+class Desk:
+    """A notebook in a page that shows the Player, and its kernel reached beside the page."""
+
+    def __init__(self, notebook: Notebook, browser: Browser, aside: ThreadPoolExecutor) -> None:
+        self.notebook = notebook
+        self._aside = aside  # this thread runs Playwright's loop, that one the kernel's client
+        (running,) = notebook.lab.kernels("GET")
+        self.kernel = self.beside(lambda: LabKernel(notebook.lab, running["id"]))
+        self._page = notebook.page.context.new_cdp_session(notebook.page)
+        self._page.send("Performance.enable")
+        self._browser = browser.new_browser_cdp_session()
+
+    def beside(self, work: Callable[[], T]) -> T:
+        """Do something with a kernel, on the thread for it."""
+        return self._aside.submit(work).result()
+
+    def run(self, code: str) -> str:
+        """Run a cell that is not the page's."""
+        return self.beside(lambda: self.kernel.run(code, seconds=90))
+
+    def interrupted(self, code: str, seconds: float) -> None:
+        """Interrupt such a cell."""
+        self.beside(lambda: self.kernel.begin(code))
+        time.sleep(seconds)
+        self.notebook.lab.kernels("POST", f"/{self.kernel.id}/interrupt")
+
+    def show(self) -> None:
+        """Run the page's cell, which shows the Player anew."""
+        self.notebook.run(1)
+        self.notebook.wait_live()
+
+    def look(self, sizes: Sizes) -> None:
+        """Note the sizes of the page, without what its collector would take."""
+        self._page.send("HeapProfiler.collectGarbage")
+        metrics = self._page.send("Performance.getMetrics")["metrics"]
+        found = {each["name"]: each["value"] for each in metrics}
+        processes = self._browser.send("SystemInfo.getProcessInfo")["processInfo"]
+        memory = 0
+        for each in processes:
+            if each["type"] == "renderer":
+                memory += psutil.Process(each["id"]).memory_full_info().uss
+        sizes.note(
+            megabytes=memory / 1e6,
+            heap_megabytes=found["JSHeapUsedSize"] / 1e6,
+            nodes=found["Nodes"],
+            listeners=found["JSEventListeners"],
+        )
+
+    def close(self) -> None:
+        """Close the client's sockets, on their thread."""
+        self.beside(self.kernel.stop)
+
+
+@contextmanager
+def desk(lab: Lab, browser: Browser, page: Page) -> Iterator[Desk]:
+    """Open a notebook whose kernel has loaded the extension."""
+    notebook = open_in(page, lab, f"{LEAN}\n{LOAD}", SHOW)
+    notebook.run(0)
+    with ThreadPoolExecutor(1, "kernel") as aside:
+        opened = Desk(notebook, browser, aside)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
 def _end_of_other_kernel(service: Service, runtime: Path, chance: random.Random) -> None:
@@ -78,9 +172,9 @@ def _end_of_other_kernel(service: Service, runtime: Path, chance: random.Random)
         kernel.stop()
 
 
-def _fault(kernel: Kernel, service: Service, runtime: Path, chance: random.Random) -> str:
-    """Do one fault; return which."""
-    match chance.choice(("sidecar", "streamer", "interrupt", "kernel", "none")):
+def _fault(kind: str, desk: Desk, service: Service, runtime: Path, chance: random.Random) -> str:
+    """Do one fault; return what it was."""
+    match kind:
         case "sidecar":
             for each in sidecars(runtime):
                 each.kill()
@@ -91,51 +185,51 @@ def _fault(kernel: Kernel, service: Service, runtime: Path, chance: random.Rando
                 chance.choice(children).kill()
             return "streamer killed"
         case "interrupt":
-            kernel.begin(chance.choice(ACTIONS))
-            time.sleep(chance.uniform(0, 1))
-            kernel.manager.interrupt_kernel()
+            desk.interrupted(chance.choice(ACTIONS), chance.uniform(0, 1))
             return "interrupt"
         case "kernel":
-            _end_of_other_kernel(service, runtime, chance)
+            desk.beside(lambda: _end_of_other_kernel(service, runtime, chance))
             return "another kernel killed"
     return "none"
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 @pytest.mark.timeout(MINUTES * 60 + 300)
-def test_nothing_grows(serve: Serve, machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernel, sidecar and service are as large at the end as at the beginning."""
+def test_nothing_grows(
+    serve: Serve, machine: Path, chromium: Browser, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernel, sidecar, service and page are as large at the end as at the beginning."""
     seed = int(os.environ["FAULTS_SEED"])
     chance = random.Random(seed)
     service = serve("--streamers", "3", "--limit", "concurrent_streams=3")
     monkeypatch.setenv("ODYSSEY_API_URL", service.url)
     monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
     most = count.most(psutil.Process(service.pid))
-    kernel = start_kernel(machine)
-    kernel.run(f"import random, gc\n{LOAD}")
-    sizes = {"kernel": Sizes(), "sidecar": Sizes(), "service": Sizes()}
+    sizes = {name: Sizes() for name in ("kernel", "sidecar", "service", "page")}
     done: dict[str, int] = {"rounds": 0, "actions": 0}
     until = time.monotonic() + MINUTES * 60
-    try:
+    with running_lab(machine.parent) as lab, desk(lab, chromium, page) as notebook:
         while time.monotonic() < until or done["rounds"] < WARM_ROUNDS + 3:
-            kernel.run(STREAM)
+            notebook.show()
             for _ in range(STEPS):
-                kernel.run(f"{chance.choice(ACTIONS)}; None", seconds=90)  # Out would keep streams
+                notebook.run(f"{chance.choice(ACTIONS)}; None")  # Out would keep streams
                 done["actions"] += 1
-            fault = _fault(kernel, service, machine, chance)
+            warm = done["rounds"] >= WARM_ROUNDS
+            kind = chance.choice(FAULTS) if warm else FAULTS[done["rounds"] % len(FAULTS)]
+            fault = _fault(kind, notebook, service, machine, chance)
             done[fault] = done.get(fault, 0) + 1
-            kernel.run(STREAM, seconds=90)  # whatever happened, it goes on
-            assert kernel.run("ody.connect().is_open").endswith("True")
-            kernel.run("ody.disconnect(); gc.collect(); None")
+            notebook.run(STREAM)  # whatever happened, it goes on
+            assert notebook.run("ody.connect().is_open").endswith("True")
+            notebook.run(REST)
             service.wait_free(seconds=10)
             done["rounds"] += 1
-            if done["rounds"] > WARM_ROUNDS:
-                sizes["kernel"].look(kernel.process)
+            if warm:
+                sizes["kernel"].look(notebook.kernel.process)
                 sizes["sidecar"].look(_one_sidecar(machine))
                 sizes["service"].look(psutil.Process(service.pid))
+                notebook.look(sizes["page"])
             gc.collect()
-    finally:
-        kernel.stop()
     wait_until(lambda: not sidecars(machine), seconds=10, what="every sidecar's end")
     found = {name: each.thirds() for name, each in sizes.items()}
     SOAK.write_text(
@@ -148,7 +242,8 @@ def test_nothing_grows(serve: Serve, machine: Path, monkeypatch: pytest.MonkeyPa
         f"{name}: {kind} from {first:.1f} to {last:.1f}"
         for name, kinds in found.items()
         for kind, (first, last) in kinds.items()
-        if last > first * (1 + GROWTH) and not (name == "service" and last <= pools.get(kind, 0))
+        if last > first * (1 + (PAGE_GROWTH if name == "page" else GROWTH))
+        and not (name == "service" and last <= pools.get(kind, 0))
     ]
     assert not grown, (grown, done)
 
