@@ -13,7 +13,7 @@ import sys
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from odyssey_nb.concurrency import Crew
+from odyssey_nb.concurrency import Crew, insist
 from odyssey_nb.framing import frame, read_frame
 from odyssey_nb.wire import simulator, streamer
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 WARM_SECONDS = 30.0  # longest wait for a new process
 GOODBYE_SECONDS = 1.5  # what a process gets to end by itself
+KILLED_SECONDS = 5.0  # longest wait for one that was killed
 
 
 class StreamerLostError(Exception):
@@ -67,19 +68,20 @@ class Child(Generic[Down, Up]):
             StreamerLostError: It ended, or was not warm in time.
         """
         ours, theirs = socket.socketpair()
-        try:
-            with theirs:
+        with theirs:
+            # The line comes first: once there is a process, there is a `close` that ends both.
+            reader, writer = await asyncio.open_connection(sock=ours, limit=2**20)
+            try:
                 fd = theirs.fileno()
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", cls._module, str(fd),
                     pass_fds=[fd], stdin=asyncio.subprocess.DEVNULL,
                 )  # fmt: skip
-        except BaseException as error:
-            ours.close()
-            if isinstance(error, OSError):
-                raise StreamerLostError("a process could not be started") from error
-            raise
-        reader, writer = await asyncio.open_connection(sock=ours, limit=2**20)
+            except BaseException as error:
+                writer.close()
+                if isinstance(error, OSError):
+                    raise StreamerLostError("a process could not be started") from error
+                raise
         child = cls(process, reader, writer)
         try:
             async with asyncio.timeout(WARM_SECONDS):
@@ -129,7 +131,10 @@ class Child(Generic[Down, Up]):
                 return message
 
     async def close(self) -> None:
-        """Let the process end, and kill it if it does not."""
+        """Let the process end, and kill it if it does not or if we are cancelled.
+
+        Afterwards process and line are gone, however often we are cancelled.
+        """
         self._writer.close()
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
@@ -140,7 +145,18 @@ class Child(Generic[Down, Up]):
             if self.alive:
                 with suppress(ProcessLookupError):
                     self._process.kill()
-        await self._process.wait()
+            await insist(self._gone())
+
+    async def _gone(self) -> None:
+        """Wait until a process that ends is collected and the line to it closed."""
+        self._writer.transport.abort()  # what it did not read, nobody will
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+        try:
+            async with asyncio.timeout(KILLED_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            log.warning("process %d was killed and is still there", self.pid)
 
 
 class Streamer(Child[streamer.FromControl, streamer.FromStreamer]):
@@ -158,47 +174,60 @@ class Simulator(Child[simulator.FromControl, simulator.FromSimulator]):
 
 
 class StreamerPool:
-    """Hands out warm streamers."""
+    """Hands out warm streamers, of processes of the given `kind`."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, kind: type[Streamer] = Streamer) -> None:
         self._crew = crew
+        self._kind = kind
+        self._streamers: set[Streamer] = set()  # every one that got warm and is not closed
         self._warm = self._start()
         self._retired = False
 
     def _start(self) -> asyncio.Task[Streamer]:
-        return self._crew.start(Streamer.start())
+        return self._crew.start(self._begin())
+
+    async def _begin(self) -> Streamer:
+        streamer = await self._kind.start()
+        self._streamers.add(streamer)
+        return streamer
+
+    async def _end(self, streamer: Streamer) -> None:
+        await streamer.close()
+        self._streamers.discard(streamer)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[StreamerPool]:
-        """Keep a streamer warm; on the way out, end every process that is left."""
-        crew = Crew()
-        pool = cls(crew)
+    async def open(cls, kind: type[Streamer] = Streamer) -> AsyncIterator[StreamerPool]:
+        """Keep a streamer warm; on the way out, end every process that is left.
+
+        Whoever still waits for a streamer is told `StreamerLostError`.
+        """
+        pool = cls(Crew(), kind)
         try:
             yield pool
         finally:
             pool.retire()
-            await crew.settle(GOODBYE_SECONDS + 1)
+            await insist(pool._close())
+
+    async def _close(self) -> None:
+        await self._crew.settle(GOODBYE_SECONDS + 1)
+        # Nothing starts any more. What is left was not given back, or too late to be ended.
+        await asyncio.gather(*map(self._end, tuple(self._streamers)))
 
     def retire(self) -> None:
         """Begin to end the warm streamer; there will be no other."""
-        if self._retired:
-            return
-        self._retired = True
-        if not self._warm.done():
-            self._warm.cancel()
-        elif not self._warm.cancelled() and self._warm.exception() is None:
-            self._crew.start(self._warm.result().close())
+        if not self._retired:
+            self._retired = True
+            self._discard(self._warm)
 
     def is_warm(self) -> bool:
         """Whether a streamer is warm now; one that has died meanwhile is replaced."""
         if self._retired or not self._warm.done():
             return False
-        failed = self._warm.cancelled() or self._warm.exception() is not None
-        if not failed and self._warm.result().alive:
+        streamer = _outcome(self._warm)
+        if streamer is not None and streamer.alive:
             return True
-        if not failed:
-            self.give_back(self._warm.result())  # its end of the line is still open
+        self._discard(self._warm)  # its end of the line is still open
         self._warm = self._start()
         return False
 
@@ -210,29 +239,42 @@ class StreamerPool:
         """Return the warm streamer, and start warming the next.
 
         Raises:
-            StreamerLostError: No process could be started.
+            StreamerLostError: No process could be started, or the pool is retired.
         """
         for _ in range(2):  # the warm one may have died while it waited
+            if self._retired:
+                break
             warm, self._warm = self._warm, self._start()
             try:
-                streamer = await asyncio.shield(warm)
-            except StreamerLostError:
-                log.warning("a streamer process did not start")
-                continue
+                # Unlike a shield, this lets only a cancellation of ourselves through.
+                await asyncio.wait([warm])
             except asyncio.CancelledError:
-                self._crew.start(_close_when_warm(warm))
+                self._discard(warm)
                 raise
-            if streamer.alive:
+            streamer = _outcome(warm)
+            if streamer is None:
+                error = None if warm.cancelled() else warm.exception()
+                log.warning("a streamer process did not start: %r", error)
+            elif streamer.alive:
                 return streamer
-            self.give_back(streamer)
+            else:
+                self.give_back(streamer)
         raise StreamerLostError("no streamer process could be started")
 
     def give_back(self, streamer: Streamer) -> asyncio.Task[None]:
         """End the process of a finished session; whoever must know when it is gone may wait."""
-        return self._crew.start(streamer.close())
+        return self._crew.start(self._end(streamer))
+
+    def _discard(self, warm: asyncio.Task[Streamer]) -> None:
+        """End the process that nobody will take, warm or not."""
+        warm.cancel()  # nothing, if it is done
+        streamer = _outcome(warm)
+        if streamer is not None:
+            self.give_back(streamer)
 
 
-async def _close_when_warm(warm: asyncio.Task[Streamer]) -> None:
-    """End a process whose session left before it was warm."""
-    with suppress(StreamerLostError):
-        await (await warm).close()
+def _outcome(warm: asyncio.Task[Streamer]) -> Streamer | None:
+    """Return the streamer that got warm, if one did."""
+    if not warm.done() or warm.cancelled() or warm.exception() is not None:
+        return None
+    return warm.result()

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
 import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
 
 from odyssey_nb.concurrency import Crew
-from odyssey_nb.service.pool import StreamerPool
+from odyssey_nb.service.pool import Streamer, StreamerLostError, StreamerPool
 from tests.conftest import API_KEY, wait_until
 from tests.service.raw_client import RawClient, until
 from tests.service.running import run_to_end, running, streamers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.conftest import Service
@@ -186,3 +191,165 @@ def test_stops_when_unused(tmp_path: Path) -> None:
         assert wait_until(lambda: service.process.poll() is not None, seconds=10)
         assert service.process.returncode == 0
         assert time.monotonic() - began > 1
+
+
+class LightStreamer(Streamer):
+    """A process that does nothing, and starts quickly."""
+
+    _module = "tests.service.light_streamer"
+
+
+def offspring() -> set[psutil.Process]:
+    """Return the processes that this one started, uncollected ones too."""
+    return set(psutil.Process().children())
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Check that no process, descriptor or task is there that was not there before."""
+    gc.collect()  # what earlier tests left must not vanish while we count
+    me = psutil.Process()
+    processes, descriptors, tasks = offspring(), me.num_fds(), asyncio.all_tasks()
+    yield
+    assert offspring() == processes
+    assert me.num_fds() <= descriptors, me.net_connections("unix")
+    assert asyncio.all_tasks() == tasks
+
+
+async def turn(turns: int) -> None:
+    """Let the loop turn so many times."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_leaving_while_a_process_starts(turns: int) -> None:
+    """At whatever turn of the loop a session or the pool gives up a start, nothing is left."""
+    with nothing_left():
+        async with asyncio.timeout(30), StreamerPool.open(LightStreamer) as pool:
+            taking = asyncio.ensure_future(pool.take())
+            await turn(turns)
+            taking.cancel()
+            await asyncio.wait([taking])
+            await turn(turns)
+
+
+async def test_what_was_not_given_back() -> None:
+    """A pool ends what its sessions hold, and tells those that wait."""
+    with nothing_left():
+        async with asyncio.timeout(30), StreamerPool.open(LightStreamer) as pool:
+            held = await pool.take()
+            assert held.alive
+            waiting = [asyncio.ensure_future(pool.take()) for _ in range(2)]
+            await turn(1)
+            pool.retire()
+        await asyncio.wait(waiting)
+        assert not held.alive
+
+
+async def test_close_that_is_cancelled() -> None:
+    """Whoever closes a process and cannot wait leaves none behind, dying or uncollected."""
+    with nothing_left():
+        async with asyncio.timeout(30):
+            streamer = await LightStreamer.start()
+            os.kill(streamer.pid, signal.SIGSTOP)  # it will not end by itself
+            closing = asyncio.ensure_future(streamer.close())
+            await turn(1)
+            closing.cancel()
+            await turn(1)
+            closing.cancel()
+            await asyncio.wait([closing])
+            assert closing.cancelled()
+            assert not streamer.alive
+
+
+STEPS = ["take", "leave", "give back", "kill one", "kill all", "settle"]
+
+
+# Left at the very instant at which the streamer comes.
+@example(steps=[("settle", 0), ("take", 1), ("leave", 0), ("settle", 0)])
+@example(steps=[("settle", 0), ("take", 2), ("leave", 0), ("settle", 0)])
+@example(steps=[("settle", 0), ("take", 3), ("give back", 0), ("kill all", 0), ("settle", 0)])
+# Instants do not repeat, so shrinking would tell nothing.
+@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 8)), max_size=8))
+def test_no_process_is_leaked(steps: list[tuple[str, int]]) -> None:
+    """Whatever sessions and processes do, each process has one owner, and none outlives the pool.
+
+    The pool closes at whatever instant the steps have led to: while a process warms, while
+    sessions wait, hold a living or a dead one, or have just left.
+    """
+    asyncio.run(_use(steps))
+
+
+async def _use(steps: list[tuple[str, int]]) -> None:
+    with nothing_left():
+        others = offspring()
+        async with asyncio.timeout(60):
+            async with StreamerPool.open(LightStreamer) as pool:
+                sessions = Sessions(pool, others)
+                for step, turns in steps:
+                    await sessions.do(step)
+                    await turn(turns)
+            await sessions.over()
+
+
+class Sessions:
+    """Those who take streamers from a pool."""
+
+    def __init__(self, pool: StreamerPool, others: set[psutil.Process]) -> None:
+        self._pool = pool
+        self._others = others  # processes that are not the pool's
+        self._taking: list[asyncio.Task[Streamer]] = []
+        self._held: list[Streamer] = []
+
+    async def do(self, step: str) -> None:
+        """Have one of them, if there is one who can, do something."""
+        match step:
+            case "take":
+                self._taking.append(asyncio.ensure_future(self._pool.take()))
+            case "leave" if self._taking:
+                taking = self._taking.pop()
+                taking.cancel()
+                await asyncio.wait([taking])
+                if not taking.cancelled() and taking.exception() is None:
+                    self._pool.give_back(taking.result())
+            case "give back":
+                self._arrive()
+                if self._held:
+                    streamer = self._held.pop()
+                    await self._pool.give_back(streamer)
+                    assert not streamer.alive
+            case "kill one":
+                self._arrive()
+                if self._held and self._held[-1].alive:
+                    with suppress(ProcessLookupError):  # it is dead, and nobody knows yet
+                        os.kill(self._held[-1].pid, signal.SIGKILL)
+            case "kill all":
+                for each in offspring() - self._others:
+                    with suppress(psutil.NoSuchProcess):
+                        each.kill()
+            case "settle":
+                await until(self._settled, seconds=30)
+
+    def _arrive(self) -> None:
+        """Let those whose streamer has come hold it."""
+        for taking in [each for each in self._taking if each.done()]:
+            self._taking.remove(taking)
+            if taking.exception() is None:
+                self._held.append(taking.result())
+        assert len(set(self._held)) == len(self._held), "two sessions share a process"
+
+    def _settled(self) -> bool:
+        """Whether there are just the processes that are held, and one that is warm."""
+        self._arrive()
+        living = [each for each in self._held if each.alive]
+        ours = offspring() - self._others
+        return not self._taking and self._pool.is_warm() and len(ours) == len(living) + 1
+
+    async def over(self) -> None:
+        """Check, once the pool has closed, that all were told and nobody has a process."""
+        for taking in self._taking:
+            with suppress(StreamerLostError):
+                self._held.append(await taking)
+        assert not any(each.alive for each in self._held)
