@@ -76,9 +76,16 @@ soak: .venv-newest/.ready ## act and fail at random for MINUTES=20, and see whet
 	@SOAK_MINUTES=$(MINUTES) $(NEWEST)/pytest -m slow tests/faults/test_soak.py
 
 .PHONY: bench
-bench: .venv-newest/.ready ## measure and print
+ROUNDS := 3
+bench: .venv-newest/.ready ## measure in ROUNDS=3, print and write tests/benchmarks/README.md
+	@.ci/setup bench
 	@.ci/setup chromium
-	@$(NEWEST)/pytest -m benchmark --capture=no
+	@BENCH_ROUNDS=$(ROUNDS) $(NEWEST)/pytest -m benchmark --capture=no tests/benchmarks \
+		--ignore=tests/benchmarks/test_targets.py
+
+.PHONY: bench-check
+bench-check: .venv-newest/.ready ## hold what `make bench` found against the targets
+	@$(NEWEST)/pytest -m benchmark tests/benchmarks/test_targets.py
 
 .PHONY: coverage
 coverage: .venv-newest/.ready $(JS) ## run the tests on the newest versions and show what they miss

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
+from tests.benchmarks.report import Report
 from tests.conftest import Serve
 from tests.service.raw_client import RawClient
 from tests.service.running import streamers
@@ -75,8 +76,8 @@ async def cost(process: psutil.Process, url: str, token: str, number: int) -> tu
     return (watched - alone) / number, rates[0]
 
 
-async def test_spectators(serve: Serve) -> None:
-    """Prints what each of fifty adds to the streamer, and what an encoder for each would.
+async def test_spectators(report: Report, serve: Serve) -> None:
+    """Tells what each of fifty adds to the streamer, and what an encoder for each would.
 
     They watch a sea at 3 Mbit/s; the encoders have it easier, with a pattern that hardly moves.
     """
@@ -89,10 +90,16 @@ async def test_spectators(serve: Serve) -> None:
         each, rate = await cost(streamer, url, token, SPECTATORS)
     async with encoder_for_each() as (process, url):
         encoded, encoded_rate = await cost(process, url, "", ENCODED)
-    print(
-        f"\n{SPECTATORS} spectators at {rate:.1f} pictures per second or more: {each:.2%} of a "
-        f"core each\n{ENCODED} viewers with an encoder each, at {encoded_rate:.1f}: "
-        f"{encoded:.1%} of a core each, {encoded / each:.0f} times as much"
+    section = "A broadcast's spectators"
+    report.say(
+        section,
+        f"{SPECTATORS} spectators, the same packets for all",
+        f"{each:.2%} of a core each, at {rate:.1f} pictures per second or more",
+    )
+    report.say(
+        section,
+        f"{ENCODED} viewers with an encoder each, as aiortc does it",
+        f"{encoded:.1%} of a core each, {encoded / each:.0f} times as much, at {encoded_rate:.1f}",
     )
     assert rate >= 19
     assert each <= 0.01

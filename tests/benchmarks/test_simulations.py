@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 import odyssey_nb as ody
+from tests.benchmarks.report import Report
 from tests.conftest import Serve
 
 pytestmark = pytest.mark.benchmark
@@ -21,8 +22,8 @@ SCRIPT = [
 
 @pytest.mark.parametrize("world", ["test_pattern", "landscape"])
 @pytest.mark.parametrize("orientation", ["landscape", "portrait"])
-def test_speed(serve: Serve, world: str, orientation: str) -> None:
-    """Prints how long half a minute takes, from its first picture to its recording."""
+def test_speed(report: Report, serve: Serve, world: str, orientation: str) -> None:
+    """Says how long half a minute takes, from its first picture to its recording."""
     service = serve(world=world)
     simulation = ody.simulate(
         SCRIPT, orientation=orientation, url=service.url, api_key=service.api_key
@@ -30,5 +31,6 @@ def test_speed(serve: Serve, world: str, orientation: str) -> None:
     seen = service.ask("GET", f"/simulation-jobs/{simulation.id}", token=service.token())
     began, ended = (datetime.fromisoformat(seen[key]) for key in ("started_at", "completed_at"))
     took = (ended - began).total_seconds()
-    print(f"\n{world}, {orientation}: 30 s in {took:.1f} s, {30 / took:.1f} times real time")
+    speed = f"30 s in {took:.1f} s, {30 / took:.1f} times real time"
+    report.say("Simulations", f"{world}, {orientation}", speed)
     assert took < 30

@@ -10,6 +10,7 @@ import pytest
 
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.wire.link import Picture
+from tests.benchmarks.report import Report
 from tests.conftest import Service
 
 pytestmark = pytest.mark.benchmark
@@ -19,8 +20,10 @@ PROMPTS = ["a misty forest at dawn", "a storm over the sea at night", "a snowy c
 
 
 @pytest.mark.parametrize("world", ["test_pattern", "landscape"])
-async def test_processor_time_of_a_stream(serve: Callable[..., Service], world: str) -> None:
-    """Prints the streamer's share of one core at 1280x704 and 20 pictures per second."""
+async def test_processor_time_of_a_stream(
+    report: Report, serve: Callable[..., Service], world: str
+) -> None:
+    """Tells the streamer's share of one core at 1280x704 and 20 pictures per second."""
     service = serve(world=world)
     pictures: list[Picture] = []
     async with AsyncClient.open(service.url, service.api_key, on_picture=pictures.append) as client:
@@ -34,10 +37,12 @@ async def test_processor_time_of_a_stream(serve: Callable[..., Service], world: 
                 lasted = pictures[-1].received - began
                 shown = len(pictures) - 40
                 size = sum(len(each.data) for each in pictures) / len(pictures) / 1024
-                print(
-                    f"\n{world}, {prompt!r}: {spent / lasted:.0%} of a core, "
+                report.say(
+                    "A streamer: world, encoder and WebRTC",
+                    f"{world}, {prompt!r}",
+                    f"{spent / lasted:.0%} of a core, "
                     f"{1000 * spent / shown:.1f} ms and {size:.0f} KiB per picture, "
-                    f"{shown / lasted:.1f} pictures per second"
+                    f"{shown / lasted:.1f} pictures per second",
                 )
             pictures.clear()
 

@@ -3,7 +3,7 @@
 A strip of black and white squares along the top carries 32 bits of picture number and 32 bits of
 prompt hash, most significant first; the rest is a colour from the prompt, or the image that the
 stream started from, with a bar that moves. Squares survive the encoder and a browser's scaling, so
-a screenshot can be read back with `read`.
+a screenshot can be read back with `read`. Other worlds may `write` such a strip too.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class TestPattern:
     def paint(self, planes: Planes, *, step: int, time: float) -> None:
         """Paint picture `step`."""
         del time
-        height, width = planes.y.shape
+        width = planes.y.shape[1]
         digest = prompt_hash(self._prompt)
         if self._image is not None:
             planes.y[:], planes.u[:], planes.v[:] = self._image.y, self._image.u, self._image.v
@@ -65,13 +65,19 @@ class TestPattern:
             planes.y[:] = 80 + digest % 80
             planes.u[:] = 64 + (digest >> 8) % 128
             planes.v[:] = 64 + (digest >> 16) % 128
-        strip = height // STRIP // ROWS * ROWS
-        for row, number in enumerate((step, digest)):
-            top = strip // ROWS * row
-            _squares(planes.y[top : top + strip // ROWS], number)
-        planes.u[: strip // 2] = planes.v[: strip // 2] = 128
+        strip = write(planes, step, digest)
         left = step * 8 % (width - width // 16)
         planes.y[strip:, left : left + width // 16] = _WHITE
+
+
+def write(planes: Planes, *numbers: int) -> int:
+    """Paint the strip, a row of squares for each of `ROWS` numbers; return its height in pixels."""
+    strip = int(planes.y.shape[0]) // STRIP // ROWS * ROWS
+    for row, number in enumerate(numbers):
+        top = strip // ROWS * row
+        _squares(planes.y[top : top + strip // ROWS], number)
+    planes.u[: strip // 2] = planes.v[: strip // 2] = 128
+    return strip
 
 
 def _squares(band: NDArray[np.uint8], number: int) -> None:
