@@ -26,7 +26,7 @@ PAST_SECONDS = 10.0  # for one answer
 
 def next_frames(source: Streaming, count: int, format: str, timeout: float) -> Any:  # noqa: ANN401 - an array, or images
     """Return the next `count` pictures of `source`: `Pictures.frames`."""
-    from odyssey_nb.media.pixels import Pixels, check_format, image
+    from odyssey_nb.media.pixels import Pixels, check_format, image, room
 
     check_format(format)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
@@ -44,7 +44,7 @@ def next_frames(source: Streaming, count: int, format: str, timeout: float) -> A
                 found.append(image(made))
             else:
                 if found is None:
-                    found = _room(count, made)
+                    found = room(count, made)
                 found[taken] = made
             taken += 1
             if taken == count:
@@ -67,20 +67,6 @@ def past(source: Streaming, seconds: float) -> tuple[list[wire.Picture], list[wi
         found += more
     happenings = [each for each in answer.happenings if each.stream == number]
     return [each for each in found if each.seq <= newest], happenings
-
-
-def _room(count: int, one: Any) -> Any:  # noqa: ANN401 - numpy's, which loads where it is used
-    """Return an array for `count` pictures like `one`."""
-    import numpy as np
-    import psutil
-
-    needed, free = count * one.nbytes, psutil.virtual_memory().available
-    if needed > free:  # where memory is overcommitted, the kernel would be killed for it
-        raise UsageError(
-            f"{count} pictures are {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
-            hint="Take fewer, format='gray', or stream.on_frame(f) for one at a time.",
-        )
-    return np.empty((count, *one.shape), one.dtype)
 
 
 def _coming(source: Streaming, timeout: float) -> Iterator[av.VideoFrame]:

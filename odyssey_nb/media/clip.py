@@ -48,15 +48,27 @@ class Clip:
 
     @property
     def frames(self) -> NDArray[np.uint8]:
-        """All pictures: shape (T, height, width, 3), dtype uint8, RGB. Decoded at each access."""
+        """All pictures: shape (T, height, width, 3), dtype uint8, RGB. Decoded at each access.
+
+        Raises:
+            UsageError: There is no room for so many in memory.
+        """
         import numpy as np
 
         from odyssey_nb.media.h264 import Decoder
+        from odyssey_nb.media.pixels import Pixels, room
 
-        decoder = Decoder()
-        decoded = [decoder.decode(picture.data) for picture in self._pictures]
-        shown = [each.to_ndarray(format="rgb24") for each in decoded if each is not None]
-        return np.stack(shown) if shown else np.empty((0, 0, 0, 3), np.uint8)
+        decoder, pixels = Decoder(), Pixels()
+        frames, shown = np.empty((0, 0, 0, 3), np.uint8), 0
+        for picture in self._pictures:
+            frame = decoder.decode(picture.data)
+            if frame is not None:
+                made = pixels.array(frame, "rgb")
+                if shown == 0:
+                    frames = room(len(self), made)
+                frames[shown] = made
+                shown += 1
+        return frames[:shown]
 
     def save(self, path: str | Path) -> Path:
         """Write an MP4 of the pictures as they were streamed, without encoding them again.

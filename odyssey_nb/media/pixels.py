@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
+import numpy as np
+import psutil
 from av.video.reformatter import VideoReformatter
 
 from odyssey_nb.errors import UsageError
 
 if TYPE_CHECKING:
     import av
-    import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -43,6 +44,21 @@ class Pixels:
         """
         converted = self._reformatter.reformat(frame, format=FORMATS[format], **_ALONE)
         return cast("NDArray[np.uint8]", converted.to_ndarray())
+
+
+def room(count: int, one: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an empty array for `count` pictures like `one`.
+
+    Raises:
+        UsageError: There is no such room in memory, and the kernel might be killed for it.
+    """
+    needed, free = count * one.nbytes, psutil.virtual_memory().available
+    if needed > free:
+        raise UsageError(
+            f"{count} pictures are {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            hint="Take fewer at once, or one at a time: stream.on_frame(f).",
+        )
+    return np.empty((count, *one.shape), one.dtype)
 
 
 def check_format(format: str) -> None:

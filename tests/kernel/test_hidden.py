@@ -174,6 +174,19 @@ def test_reading_pictures_keeps_the_stream(connection, service: Service) -> None
     assert service.held == 1
 
 
+def test_a_callback_keeps_the_stream(connection, service: Service) -> None:
+    """Pictures that a function gets are read too; when it gets no more, the stream may end."""
+    stream = connection.start("a forest")
+    handle = stream.on_frame(lambda _: None)
+    connection.hidden.use(WhenHidden(1.5, 60))
+    connection.hidden.seen()
+    wait_until(lambda: handle.calls > 80, seconds=40, what="four seconds of pictures")
+    assert stream.active
+    handle.cancel()
+    wait_until(lambda: not stream.active, what="the stream's end")
+    assert service.held == 1
+
+
 def test_a_broadcast_is_never_ended_unseen(connection, service: Service) -> None:
     """Somebody may watch it, and who does not know counts it as watched."""
     stream = connection.start("a forest", broadcast=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,7 +75,7 @@ def test_a_format_that_is_none(stream: Stream, monkeypatch: pytest.MonkeyPatch) 
     ):
         with pytest.raises(errors.UsageError, match="one of rgb, gray, yuv, pil, not 'bgr'"):
             ask()
-    monkeypatch.setitem(__import__("sys").modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(errors.UsageError, match="needs Pillow") as caught:
         stream.frame("pil")
     assert "install Pillow" in caught.value.hint
@@ -179,6 +181,39 @@ def test_a_loop_over_a_stream_that_is_lost(serve: Callable[..., Service]) -> Non
         get_manager().release_all("the test is over", budget=5)
 
 
+def test_a_loop_outlives_a_repair(serve: Callable[..., Service]) -> None:
+    """While the same session is taken up again a loop and a callback wait, and then go on."""
+    service = serve("--streamers", "1")
+    with Line(service.url) as line:
+        stream = ody.connect(url=line.url, api_key=service.api_key).start("a forest")
+        handle, pictures = stream.on_frame(lambda _: None), stream.live(timeout=30)
+        next(pictures)
+        line.cut()
+        wait_until(lambda: "reconnecting" in stream.connection.history, what="the loss")
+        wait_until(lambda: stream.connection.history[-1] == "connected", what="the repair")
+        calls = handle.calls
+        numbers = [read(next(pictures))[0] for _ in range(10)]
+        assert numbers == sorted(set(numbers))
+        wait_until(lambda: handle.calls > calls + 5, what="calls")
+        assert handle.running
+        get_manager().release_all("the test is over", budget=5)
+
+
+def test_a_script_that_leaves_a_callback_ends(service: Service) -> None:
+    """A callback in the middle of its work keeps no program, and says nothing at its end."""
+    script = (
+        "import odyssey_nb as ody, sys, time\n"
+        "stream = ody.connect(url=sys.argv[1], api_key=sys.argv[2]).start('a forest')\n"
+        "slow = stream.on_frame(lambda _: time.sleep(60), name='slow')\n"
+        "quick = stream.on_frame(lambda picture: picture.mean())\n"
+        "while quick.calls < 5 or slow.time == 0: time.sleep(0.05)\n"
+    )
+    command = [sys.executable, "-c", script, service.url, service.api_key]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    service.wait_free(seconds=5)
+
+
 def test_a_callback_gets_pictures(stream: Stream) -> None:
     """It is called on a thread of its own, until it is cancelled; as often as was asked for."""
     seen: list[tuple[int, str]] = []
@@ -254,6 +289,10 @@ def test_running_a_cell_again_replaces_its_callback(
     second = stream.on_frame(watch)
     assert (first.state, second.state) == ("cancelled", "running")
     assert "on_frame replaced watch" in capsys.readouterr().out
+    for _ in range(20):
+        second = stream.on_frame(watch)
+    wait_until(lambda: len(threads()) == 1, what="the end of those that were replaced")
+    capsys.readouterr()
     third = stream.on_frame(watch, name="another")
     assert list(stream.callbacks.values()) == [second, third]
     assert not capsys.readouterr().out

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from odyssey_nb.errors import UsageError
 from odyssey_nb.media.clip import Clip
 from odyssey_nb.media.h264 import Decoder, Encoder
 from odyssey_nb.wire.link import Picture
@@ -62,6 +63,13 @@ def test_frames(pictures):
     assert frames.dtype == np.uint8
     for step, frame in enumerate(frames):
         assert frame.mean(axis=(0, 1)) == pytest.approx(COLOURS[step % 3][1], abs=6)
+
+
+def test_frames_that_have_no_room(pictures):
+    """A clip of hours would cost the kernel its life; it is refused before it is decoded."""
+    with pytest.raises(UsageError, match=r"GB, and .* GB are free") as caught:
+        _ = Clip(pictures * 2_000_000).frames
+    assert "on_frame" in caught.value.hint
 
 
 def test_times(pictures):
