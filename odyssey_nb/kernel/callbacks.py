@@ -122,7 +122,6 @@ class FrameCallback:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
             try:
                 taken = self._newest.take(self._format, past=self._pace.past, timeout=WAIT_SECONDS)
             except AnswerTimeoutError:
@@ -134,6 +133,7 @@ class FrameCallback:
                 continue
             self._pace.follow(taken)
             self.time = taken.time
+            began = time.monotonic()
             try:
                 self._function(taken.picture)
             except Exception as error:

@@ -178,9 +178,9 @@ def test_a_callback_keeps_the_stream(connection, service: Service) -> None:
     """Pictures that a function gets are read too; when it gets no more, the stream may end."""
     stream = connection.start("a forest")
     handle = stream.on_frame(lambda _: None)
-    connection.hidden.use(WhenHidden(1.5, 60))
+    connection.hidden.use(WhenHidden(2.5, 60))
     connection.hidden.seen()
-    wait_until(lambda: handle.calls > 80, seconds=40, what="four seconds of pictures")
+    wait_until(lambda: handle.calls > 100, seconds=40, what="five seconds of pictures")
     assert stream.active
     handle.cancel()
     wait_until(lambda: not stream.active, what="the stream's end")

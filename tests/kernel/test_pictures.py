@@ -253,7 +253,7 @@ def test_every_so_many_and_every_so_often(stream: Stream) -> None:
     gaps = np.diff(fifth)
     assert gaps.min() >= 5
     assert (gaps == 5).any()
-    assert np.diff(seldom).min() > 0.3
+    assert np.diff(seldom).min() > 0.39
     assert by_time.skipped == 0
 
 
@@ -390,21 +390,20 @@ def test_a_slow_callback_slows_no_view(stream: Stream) -> None:
     ]
     begun = len(arrived)
     wait_until(lambda: min(each.calls for each in slow[:2]) >= 3, seconds=30, what="slow calls")
+    wait_until(lambda: slow[0].skipped > 20, seconds=30, what="what the sleeper misses")
     stop()
     during = arrived[begun:]
     seqs = [picture.seq for picture, _ in during]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "every picture"
     delay = statistics.median(at - picture.received for picture, at in during)
-    assert delay < alone + 0.1, f"{alone * 1000:.1f} -> {delay * 1000:.1f} ms"
-    assert slow[0].skipped > 20
+    assert delay < alone + 0.25, f"{alone * 1000:.1f} -> {delay * 1000:.1f} ms"
     assert slow[2].state == "failed"
 
 
 def test_all_of_the_past_comes_in_pieces(stream: Stream) -> None:
     """More than there is is no error: the clip has what was kept, each picture once."""
-    wait_until(lambda: stream.last(1000).duration > 3.5, seconds=20, what="some past")
+    wait_until(lambda: len(stream.last(1000)) > 2 * AT_ONCE, seconds=30, what="some past")
     clip = stream.last(1000)
-    assert len(clip) > 2 * AT_ONCE
     assert clip.times[0] == 0
     numbers = [read(each)[0] for each in clip.frames]
     assert numbers == list(range(numbers[0], numbers[0] + len(clip)))
