@@ -51,7 +51,8 @@ def connect(
             until it is disconnected; None for never, ``(None, 600)`` for only the second. Left out
             it is ``ODYSSEY_NB_WHEN_HIDDEN`` ("120,300", "off"), else ``(120, 300)``. Counts once a
             view has been shown; never while a cell runs, Python reads pictures, or a broadcast
-            streams. An open connection keeps what it has unless this is given.
+            streams. The page counts down the last 30 s, or half of a shorter time. An open
+            connection keeps what it has unless this is given.
 
     Raises:
         AuthError: The key was refused.

@@ -161,7 +161,8 @@ VERBS: dict[str, Verb] = {
                 _option("--url", help="The service's base URL."),
                 _option(
                     "--when-hidden",
-                    help="Seconds unseen until the stream ends, and the connection; or off.",
+                    help="Seconds unseen until the stream ends, and the connection; or off. "
+                    "The page counts down to both.",
                     metavar="120,300",
                 ),
             ),

@@ -42,10 +42,11 @@ class Lab:
         )
         nbformat.write(notebook, self.folder / name)
 
-    def address(self, name: str) -> str:
-        """Where a notebook of `folder` opens, alone and in a fresh workspace."""
+    def address(self, name: str, *, alone: bool = True) -> str:
+        """Where a notebook of `folder` opens in a fresh workspace, alone or in one tab of many."""
+        how = "doc" if alone else "lab"
         workspace = secrets.token_hex(4)
-        return f"{self.url}doc/workspaces/{workspace}/tree/{name}?token={self.token}"
+        return f"{self.url}{how}/workspaces/{workspace}/tree/{name}?token={self.token}"
 
     def service(self) -> Service:
         """The local service that a notebook has started."""

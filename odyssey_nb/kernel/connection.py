@@ -67,7 +67,7 @@ class Connection(Held):
         self.opened_by_this_call = True
         self.aio = ConnectionAio(self)
         self.hidden: HiddenWatch = HiddenWatch(
-            self, HiddenClock(when_hidden, attended=self._is_attended)
+            self, HiddenClock(when_hidden, attended=self._is_attended), changed=self._changed
         )
         self.access = access  # for releasing from outside
         self._lease = lease

@@ -4,6 +4,9 @@ Every moment at which somebody attends to a connection is a sign: a visible view
 seconds, Python when it reads or steers, a cell by running. A page that is hidden, closed, killed or
 cut off is all the same, it gives none. So one number is enough, the time since the newest sign, and
 it counts from the first sign of a view.
+
+Before either step views are told when it is due, once, and count down to it by themselves: a kernel
+that spoke every second would never be idle.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+COUNTDOWN_SECONDS = 30.0  # before each step, or half of the time until it where that is short
+LOOK_SECONDS = 0.5  # how often it is looked during a countdown whether somebody attends after all
 RETRY_SECONDS = 5.0  # after a step that failed
 LATE_SECONDS = 1.0  # a thread that wakes later than that stood still, and with it the process
 CATCH_UP_SECONDS = 6.0  # in which a visible view gives a sign, and older ones are read
@@ -39,6 +44,13 @@ class WhenHidden(NamedTuple):
 
     end: float | None = 120.0
     disconnect: float | None = 300.0
+
+
+class Countdown(NamedTuple):
+    """The next step, "end" or "disconnect", and when it is due, in epoch seconds."""
+
+    step: str
+    due: float
 
 
 NEVER = WhenHidden(None, None)
@@ -138,24 +150,37 @@ class HiddenClock:
             return "end", end - unseen
         return None if disconnect is None else ("disconnect", disconnect - unseen)
 
+    def countdown(self, step: str) -> float:
+        """Return for how many seconds before `step` views count down to it."""
+        seconds = self.policy.end if step == "end" else self.policy.disconnect
+        return 0.0 if seconds is None else min(COUNTDOWN_SECONDS, seconds / 2)
+
 
 class HiddenWatch:
     """Does to a connection what its clock says, on a thread that lives from a view's first sign on.
 
     `close` ends the thread.
+
+    Attributes:
+        countdown: What views count down to; None while nothing is due soon. `changed` is called
+            whenever it begins and when it is withdrawn.
     """
 
-    def __init__(self, connection: Connection, clock: HiddenClock) -> None:
+    def __init__(
+        self, connection: Connection, clock: HiddenClock, *, changed: Callable[[], None]
+    ) -> None:
         self.clock = clock
+        self.countdown: Countdown | None = None
         self._connection = connection
+        self._changed = changed
         self._wake = threading.Event()
-        self._closed = False
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def seen(self) -> float:
         """A view is visible now; return for how long nobody had attended."""
         unseen = self.clock.seen()
-        if self._thread is None and self.clock.counts and not self._closed:
+        if self._thread is None and self.clock.counts and not self._closed.is_set():
             self._thread = threading.Thread(target=self._run, name="odyssey-hidden", daemon=True)
             self._thread.start()
         return unseen
@@ -167,13 +192,15 @@ class HiddenWatch:
 
     def close(self) -> None:
         """Do nothing any more."""
-        self._closed = True
+        self._closed.set()
         self._wake.set()
 
     def _run(self) -> None:
-        while not self._closed:
+        self._connection.listen(self._wake.set)  # a stream that starts has less time left
+        while not self._closed.is_set():
             step = self.clock.left(streaming=self._connection.stream is not None)
-            wait = None if step is None else step[1]
+            self._warn(step)
+            wait = self._longest_wait(step)
             if step is not None and step[1] <= 0:
                 wait = RETRY_SECONDS
                 try:
@@ -185,7 +212,29 @@ class HiddenWatch:
             self._wake.wait(wait)
             self._wake.clear()
             if wait is not None and time.monotonic() - began > wait + LATE_SECONDS:
-                self._wake.wait(CATCH_UP_SECONDS)
+                self._closed.wait(CATCH_UP_SECONDS)
+
+    def _warn(self, step: tuple[str, float] | None) -> None:
+        """Let views count down to `step`, if that is due soon, and to nothing else."""
+        coming = None
+        if step is not None and step[1] <= self.clock.countdown(step[0]):
+            coming = Countdown(step[0], time.time() + step[1])
+        told = self.countdown
+        if coming is None or told is None:
+            news = coming is not told
+        else:
+            news = coming.step != told.step or abs(coming.due - told.due) > LATE_SECONDS
+        if news:
+            self.countdown = coming
+            self._changed()
+
+    def _longest_wait(self, step: tuple[str, float] | None) -> float | None:
+        """Return for how long nothing is to be done, whatever happens."""
+        if step is None:
+            return None
+        until = step[1] - self.clock.countdown(step[0])
+        # Who attends says so in one assignment, and wakes nobody.
+        return until if until > 0 else min(LOOK_SECONDS, step[1])
 
     def _do(self, step: str) -> None:
         connection, stream = self._connection, self._connection.stream

@@ -41,9 +41,10 @@ class Player(anywidget.AnyWidget):
         "direct.js",
         "floating.js",
         "furniture.js",
+        "unseen.js",
         "player.js",
     )
-    _css = (STATIC / "player.css").read_text()
+    _css = "\n".join((STATIC / name).read_text() for name in ("player.css", "unseen.css"))
 
     status = t.Unicode("disconnected", help="The connection's status.").tag(sync=True)
     streaming = t.Bool(False, help="Whether a stream runs.").tag(sync=True)
@@ -59,6 +60,12 @@ class Player(anywidget.AnyWidget):
     ).tag(sync=True)
     idle_since = t.Float(
         0.0, help="Since when a streamer is held without a stream, in epoch seconds; 0: it is not."
+    ).tag(sync=True)
+    unseen_step = t.Enum(
+        ["", "end", "disconnect"], "", help="What is about to come of it that nobody sees it."
+    ).tag(sync=True)
+    unseen_due = t.Float(
+        0.0, help="When that comes, in epoch seconds; 0: nothing is about to."
     ).tag(sync=True)
     name = t.Unicode("default", help="The connection's name.").tag(sync=True)
     target = t.Unicode("", help="Which service it goes to.").tag(sync=True)
@@ -116,6 +123,9 @@ class Player(anywidget.AnyWidget):
             held = connection.status == "connected" and not self.spectating
             idle = held and not connection.streaming
             self.idle_since = (self.idle_since or time.time()) if idle else 0.0
+            hidden = connection.hidden if connection.is_open else None
+            countdown = None if hidden is None else hidden.countdown
+            self.unseen_step, self.unseen_due = countdown or ("", 0.0)
         if connection.released is not None:
             # The page outlives this kernel. A message, because a page that restarts its kernel
             # hears no traits any more.
@@ -178,6 +188,9 @@ class Player(anywidget.AnyWidget):
                 self._seen()
         elif kind == "seen":
             self._seen()
+        elif kind == "keep":
+            if self._connection is not None and self._connection.hidden is not None:
+                self._connection.hidden.clock.touch()
         elif kind == "need_keyframe":
             if self._connection is not None:
                 self._connection.want_keyframe()

@@ -113,11 +113,13 @@ def open_notebook(lab: Lab, page: Page) -> OpenNotebook:
     return functools.partial(open_in, page, lab)
 
 
-def open_in(page: Page, lab: Lab, *cells: str, name: str = "test.ipynb") -> Notebook:
+def open_in(
+    page: Page, lab: Lab, *cells: str, name: str = "test.ipynb", alone: bool = True
+) -> Notebook:
     """Open a notebook of these cells in `page`; without any, the one that there is."""
     if cells:
         lab.write(name, *cells)
-    page.goto(lab.address(name))
+    page.goto(lab.address(name, alone=alone))
     notebook = Notebook(page, lab, name)
     notebook.wait_idle()
     return notebook

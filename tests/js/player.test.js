@@ -5,7 +5,7 @@ import test from "node:test";
 
 import { Throttle, clock } from "../../odyssey_nb/widgets/static/_shared.js";
 import { KernelClock, fateAfter } from "../../odyssey_nb/widgets/static/kernel.js";
-import { fateOf, meterOf, pillOf, seenAgain } from "../../odyssey_nb/widgets/static/words.js";
+import { fateOf, meterOf, pillOf, seenAgain, titled, unseenOf } from "../../odyssey_nb/widgets/static/words.js";
 
 const quiet = { status: "connected", streaming: false, starting: false, quiet: false, past: false };
 
@@ -75,6 +75,21 @@ test("a view that is seen again says what would have come", () => {
     "unseen for 1:28; the stream would have ended in 0:32",
   );
   assert.match(seenAgain({ unseen: 200, step: "disconnect", left: 100 }), /disconnected in 1:40/);
+});
+
+test("a stream that nobody sees says what is about to come of it", () => {
+  const coming = { name: "default", step: "end", left: 31.4 };
+  assert.equal(unseenOf(coming), "Nobody sees the stream 'default': it ends in 0:32.");
+  const then = { ...coming, step: "disconnect", left: 0.2 };
+  assert.equal(unseenOf(then), "Nobody sees 'default': it is disconnected in 0:01.");
+});
+
+test("a title has one countdown before it, whoever changes it, and in the end none", () => {
+  const first = titled("walk.ipynb", 32);
+  assert.equal(first, "\u2060(0:32) walk.ipynb");
+  assert.equal(titled(first, 30.5), "\u2060(0:31) walk.ipynb");
+  assert.equal(titled(titled("renamed.ipynb", 3700), null), "renamed.ipynb");
+  assert.equal(titled("(0:32) a song.ipynb", null), "(0:32) a song.ipynb", "its own is left alone");
 });
 
 test("a kernel whose clock is wrong is believed about its own time", () => {

@@ -12,6 +12,7 @@ import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.hidden import NEVER, HiddenClock, WhenHidden, clock, when_hidden
 from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import runtime
 from tests.conftest import Service, wait_until
 from tests.kernel.conftest import Kernel
 
@@ -98,6 +99,20 @@ def test_what_is_never_due(policy: WhenHidden, streaming: bool, left: object) ->
 
 
 @pytest.mark.parametrize(
+    ("policy", "end", "disconnect"),
+    [
+        (WhenHidden(120, 300), 30, 30),
+        (WhenHidden(8, 40), 4, 20),
+        (WhenHidden(None, 300), 0, 30),
+    ],
+)
+def test_how_long_views_count_down(policy: WhenHidden, end: float, disconnect: float) -> None:
+    """For the last 30 s of each step, and half of the time where that is short."""
+    hidden = Time().hidden(policy)
+    assert (hidden.countdown("end"), hidden.countdown("disconnect")) == (end, disconnect)
+
+
+@pytest.mark.parametrize(
     ("given", "policy"),
     [
         (..., (120, 300)),
@@ -160,6 +175,56 @@ def test_what_nobody_sees_is_ended(connection, service: Service) -> None:
     wait_until(lambda: "the streamer was freed" in connection.problem, what="the reason")
     with pytest.raises(errors.NotConnectedError, match="disconnected: no view was visible"):
         stream.frame()
+
+
+def test_views_are_told_once_what_is_about_to_come(connection, service: Service) -> None:
+    """And once that it does not come after all; or it comes, and the next step is announced."""
+    told: list[tuple[str, float] | None] = [None]
+
+    def note() -> None:
+        if told[-1] != connection.hidden.countdown:
+            told.append(connection.hidden.countdown)
+
+    stream = connection.start("a forest")
+    connection.hidden.use(WhenHidden(4, 12))
+    connection.listen(note)
+    connection.hidden.seen()
+    seen = time.time()
+    wait_until(lambda: told[1:], what="the countdown")
+    step, due = told[-1]
+    assert step == "end"
+    assert 0 < due - seen <= 4
+    connection.hidden.clock.touch()
+    wait_until(lambda: told[2:], what="the withdrawal")
+    assert told[-1] is None
+    assert stream.active
+    wait_until(lambda: not stream.active, what="the stream's end")
+    service.wait_free(seconds=10)
+    assert [each and each[0] for each in told] == [None, "end", None, "end", None, "disconnect"]
+
+
+def test_a_cell_withdraws_the_countdown(connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says nothing, so it is looked for; and what is looked at is told to nobody."""
+    connection.start("a forest")
+    connection.hidden.use(WhenHidden(2, 60))
+    connection.hidden.seen()
+    wait_until(lambda: connection.hidden.countdown, what="the countdown")
+    changes: list[object] = []
+    connection.listen(lambda: changes.append(connection.hidden.countdown))
+    monkeypatch.setattr(runtime(), "cells", {1})
+    wait_until(lambda: connection.hidden.countdown is None, what="the withdrawal")
+    wait_until(lambda: connection.hidden.clock.unseen < 0.1, what="a running cell")
+    assert changes == [None]
+
+
+def test_a_later_stream_has_its_own_time(connection) -> None:
+    """It is ended unseen as well, also where nothing else was to come."""
+    connection.hidden.use(WhenHidden(0.5, None))
+    for prompt in ("a forest", "a lake"):
+        stream = connection.start(prompt)
+        connection.hidden.seen()
+        wait_until(lambda stream=stream: not stream.active, what="the stream's end")
+        time.sleep(0.5)  # in which the watch has nothing more to wait for
 
 
 def test_reading_pictures_keeps_the_stream(connection, service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from comm.base_comm import BaseComm
 
 import odyssey_nb as ody
+from odyssey_nb.kernel.hidden import WhenHidden
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.service.worlds.test_pattern import read
 from odyssey_nb.widgets import player as module
@@ -122,6 +124,28 @@ def test_a_view_that_comes_back_hears_what_it_missed(
     assert said["unseen"] + said["left"] == pytest.approx(120, abs=0.1)
     page.say("seen")
     assert len(page.others) == 1, "and hears it once"
+
+
+def test_an_unseen_view_counts_down_by_itself(start: Callable[[], Any]) -> None:
+    """It gets what is due as traits, once, and again when the user keeps the stream."""
+    stream, player, page = start()
+    stream.connection.hidden.use(WhenHidden(4, 300))
+    told: list[tuple[str, float]] = []
+    player.observe(lambda _: told.append((player.unseen_step, player.unseen_due)), "unseen_due")
+    page.say("view", visible=True, decodes=False)
+    page.say("view", visible=False, decodes=False)
+    wait_until(lambda: told, what="the countdown")
+    page.say("keep")
+    wait_until(lambda: told[1:], what="the withdrawal")
+    (step, due), withdrawn = told
+    assert step == "end"
+    assert 0 < due - time.time() < 4
+    assert withdrawn == ("", 0)
+    assert stream.active
+    assert not page.others
+    wait_until(lambda: told[2:], what="the countdown")
+    stream.connection.disconnect()
+    assert told[3:] == [("", 0)], "what is closed is not counted down"
 
 
 def test_a_view_that_needs_no_kernel_counts_as_seen(start: Callable[[], Any]) -> None:

@@ -10,6 +10,7 @@ import { Floating } from "./floating.js";
 import { furnish } from "./furniture.js";
 import { KernelClock, KernelWatch } from "./kernel.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
+import { Unseen } from "./unseen.js";
 import { PATHS, UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js";
 
 /**
@@ -23,6 +24,8 @@ import { PATHS, UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js"
  * @property {"landscape" | "portrait"} orientation
  * @property {number} stream_ends  Unix time in seconds; 0 when unknown
  * @property {number} idle_since  Unix time in seconds; 0 while there is a stream
+ * @property {string} unseen_step  what is about to come of it that nobody sees it
+ * @property {number} unseen_due  Unix time in seconds; 0 while nothing is
  * @property {string} name  the connection's
  * @property {string} target  the service, in words
  * @property {boolean} spectating  it is watched only, and steered elsewhere
@@ -105,6 +108,18 @@ function render({ model, el }) {
     look();
     update();
   });
+
+  const unseen = new Unseen(
+    root,
+    {
+      keep() {
+        tell({ type: "keep", view });
+        direct.tell("seen"); // where the page has lost the Jupyter server
+      },
+      show: () => parts.screen.focus({ preventScroll: true }),
+    },
+    signal,
+  );
 
   const kernel = new KernelWatch(
     model,
@@ -222,6 +237,16 @@ function render({ model, el }) {
       update();
     }
     measure();
+    warn();
+  }
+
+  /** Say in the page what is about to come of a stream that nobody sees. */
+  function warn() {
+    const { id } = /** @type {any} */ (model).widget_manager?.kernel ?? { id: "" };
+    const [name, step] = [model.get("name"), model.get("unseen_step")];
+    const left = model.get("unseen_due") - kernelClock.seconds(Date.now());
+    const coming = step && reachable() ? { name, step, left } : null;
+    unseen.tell(`${name} ${id}`, visible, coming);
   }
 
   function measure() {
@@ -338,6 +363,7 @@ function render({ model, el }) {
     say(parts.hint, problem.error ? problem.hint : "");
     parts.problem.classList.toggle("odyssey-empty", problem.error === "");
     measure();
+    warn();
   }
 
   /** @param {Verb} verb @param {string} [prompt] */
@@ -374,6 +400,7 @@ function render({ model, el }) {
     if (shown) screen.resume();
     else screen.pause();
     announce();
+    warn();
   }
 
   /** @param {Record<string, unknown>} [more] */

@@ -73,6 +73,35 @@ export function seenAgain({ unseen, step, left }) {
 }
 
 /**
+ * What is about to come of it that nobody sees a stream.
+ *
+ * @typedef {object} Coming
+ * @property {string} name  the connection's
+ * @property {string} step  "end" of the stream, or "disconnect"
+ * @property {number} left  seconds until then
+ */
+
+/** What the page says of a stream that nobody sees. @param {Coming} coming */
+export function unseenOf({ name, step, left }) {
+  const [what, how] = step === "end" ? ["the stream ", "it ends"] : ["", "it is disconnected"];
+  return `Nobody sees ${what}'${name}': ${how} in ${clock(left)}.`;
+}
+
+/** The countdown in a title. The word joiner, which is not seen, tells that it is ours. */
+const COUNTDOWN = /^\u2060\([\d:]+\) /;
+
+/**
+ * The title of a page with a countdown before it, `(0:32) walk.ipynb`, or without the one it has.
+ *
+ * @param {string} title
+ * @param {number | null} left  seconds
+ */
+export function titled(title, left) {
+  const bare = title.replace(COUNTDOWN, "");
+  return left === null ? bare : `\u2060(${clock(left)}) ${bare}`;
+}
+
+/**
  * Pictures per second and time left, `20 fps direct · 2:14 left`; what is unknown is left out. Without a
  * stream it is for how long the streamer has been held for nothing.
  *
