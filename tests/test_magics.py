@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_verbs_of_the_magic(
     monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
     assert "connected to" in run("%odyssey connect --when-hidden 60,off")
     assert ody.status()[0].hidden.clock.policy == (60, None)
-    assert "live: 'a misty forest'" in run('%odyssey start "a misty forest"')
+    assert re.search(r"live, 2:\d\d left: 'a misty forest'", run('%odyssey start "a misty forest"'))
     assert "'it's snowing'" in run("%odyssey interact it's snowing").replace('"', "'")
     assert run("%odyssey interact 'a quiet sea'").endswith(": 'a quiet sea'\n")
     assert "connected, stream 1" in run("%odyssey status")

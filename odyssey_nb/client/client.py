@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 45.0
 QUEUE_SECONDS = 30.0
 AFTER_QUEUE_SECONDS = 2.0  # of the time to connect, kept for what follows the wait for a streamer
-DOCUMENTED_STREAM_SECONDS = 150.0  # protocol section 8; for a service that does not say
+# Protocol section 8; for a service that does not say.
+DOCUMENTED_STREAM_SECONDS, DOCUMENTED_CONNECTION_SECONDS, DOCUMENTED_IDLE_SECONDS = 150, 3600, 900
 AWAKE_SECONDS = 1.0  # how often it is looked whether anything runs here
 FAREWELL_SECONDS = 0.5  # what a running stream's end may take on the way out
 
@@ -268,6 +269,8 @@ class AsyncClient(Streams):
                 session_id=grant.session_id,
                 signaling_url=grant.signalling_url,
                 stream_seconds=grant.longest_stream or DOCUMENTED_STREAM_SECONDS,
+                connection_seconds=grant.longest_connection or DOCUMENTED_CONNECTION_SECONDS,
+                idle_seconds=grant.longest_idle or DOCUMENTED_IDLE_SECONDS,
                 image_to_video=grant.image_to_video,
             )
         )

@@ -13,6 +13,7 @@ from odyssey_nb.kernel.hidden import HiddenClock, HiddenWatch
 from odyssey_nb.kernel.link import GRACE, Waiter
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.stream import Stream
+from odyssey_nb.kernel.tables import clock
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ class Connection(Held):
         )
         self.access = access  # for releasing from outside
         self._lease = lease
-        self._stream_seconds = 0.0
         self._blocks: list[bool] = []
 
     def start(
@@ -151,6 +151,20 @@ class Connection(Held):
         """Whether a stream runs."""
         return self.stream is not None
 
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the service ends the connection, sooner if no stream runs; None: closed.
+
+        >>> conn.remaining
+        3541.7
+        """
+        return self.left("connection_ends", "idle_ends")
+
+    def left(self, *clocks: str) -> float | None:
+        """Return the seconds until the first of `clocks`, fields of `wire.Clocks`, is due."""
+        due = [when for each in clocks if (when := getattr(self.clocks, each))]
+        return max(0.0, min(due) - time.time()) if due and self.is_open else None
+
     def post(self, kind: type[Any], *, timeout: float, **fields: Any) -> Waiter[wire.Answer]:
         """Ask the sidecar something without waiting for its answer; see `SidecarLink.post`."""
         self.check()
@@ -183,7 +197,6 @@ class Connection(Held):
             case "session_granted":
                 self.session_id = event.session_id
                 self.signaling_url = event.signaling_url
-                self._stream_seconds = event.stream_seconds
                 self.takes_images = event.image_to_video
                 self._lease.name_session(event.session_id, event.signaling_url)
             case "stream_changed":
@@ -204,7 +217,6 @@ class Connection(Held):
             self.stage = "starting the stream"
         elif event.state == "streaming" and self.stream is None:
             self.stage = ""
-            self.stream_ends = time.time() + self._stream_seconds if self._stream_seconds else 0.0
             self.stream = Stream(self, event.stream, event.stream_id)
         elif event.state == "none":
             self.stage = ""
@@ -242,7 +254,9 @@ class Connection(Held):
 
     def __repr__(self) -> str:
         what = f", stream {self.stream.number}" if self.stream is not None else ""
-        return f"<Connection {self.name!r} to the {self.target}: {self.status}{what}>"
+        left = self.remaining
+        until = "" if left is None else f", {clock(left)} left"
+        return f"<Connection {self.name!r} to the {self.target}: {self.status}{what}{until}>"
 
 
 class Beginning:

@@ -41,6 +41,7 @@ class Held(ABC):
         applied_prompt: The prompt that the world applied last; empty where that is not told.
         orientation: That of its pictures, where it is known.
         problem: Why it failed or why its last stream ended early, in one line; else empty.
+        clocks: When what ends, as the sidecar told it last.
         released: How many seconds the goodbye of a kernel that ends took; None before.
         hidden: Ends what nobody sees; None where nothing is held that anybody waits for.
     """
@@ -58,7 +59,7 @@ class Held(ABC):
         self.applied_prompt = ""
         self.problem = ""
         self.orientation = ORIENTATIONS[0]
-        self.stream_ends = 0.0  # by the service's limit, in epoch seconds; 0: unknown
+        self.clocks = wire.Clocks(connection=name)
         self.released: float | None = None
         self.link = link
         self._manager = manager
@@ -173,6 +174,8 @@ class Held(ABC):
         """Follow an event; the link's thread calls it."""
         if event.type == "status_changed":
             self._follow_status(event)
+        elif event.type == "clocks":
+            self.clocks = event
         else:
             self._follow(event)
         self._changed()
@@ -201,6 +204,7 @@ class Held(ABC):
         """The sidecar is gone, and this with it."""
         self.status = Status.DISCONNECTED
         self.history.append("disconnected")
+        self.clocks = wire.Clocks(connection=self.name)
         self._no_stream()
         self.problem = "the sidecar process is gone. Connect again with ody.connect()"
         self._changed()

@@ -20,6 +20,7 @@ SHORTEST = 4  # letters of an id that are shown; more where they are needed to t
 class SessionRow:
     """One session. `seconds` since it was opened; `idle` since the last prompt or stream's end.
 
+    `left` is seconds until a limit ends its stream, or itself; None where that is not known.
     `id` is as much of `session_id` as tells it from the others. `dangling` says why nobody will end
     it, and is empty while somebody holds it. `pid` is 0 where the holder is not known.
     """
@@ -32,6 +33,7 @@ class SessionRow:
     status: str
     seconds: float
     idle: float
+    left: float | None = None
     prompt: str = ""
     holder: str
     pid: int = 0
@@ -85,7 +87,7 @@ class SessionList(list[SessionRow]):
 
     def _columns(self) -> list[str]:
         service = ["service"] if self._several() else []
-        return ["id", "connection", *service, "status", "open", "idle", "held by", "prompt"]
+        return ["id", "connection", *service, "status", "open", "idle", "left", "held by", "prompt"]
 
     def _cells(self, row: SessionRow) -> list[str]:
         return [
@@ -95,6 +97,7 @@ class SessionList(list[SessionRow]):
             row.state,
             clock(row.seconds),
             clock(row.idle),
+            "–" if row.left is None else clock(row.left),
             row.where,
             " ".join(row.prompt.split()),
         ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from odyssey_nb.errors import ConnectionLostError, NoStreamError
 from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.pictures import Pictures
+from odyssey_nb.kernel.tables import clock
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
@@ -48,6 +49,15 @@ class Stream(Pictures):
     def active(self) -> bool:
         """Whether it still runs."""
         return self.connection.stream is self
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until a limit of the service ends it; None once it has ended.
+
+        >>> stream.remaining
+        134.2
+        """
+        return self.connection.left("stream_ends", "connection_ends") if self.active else None
 
     @property
     def prompt(self) -> str:
@@ -96,7 +106,9 @@ class Stream(Pictures):
         self.end()
 
     def __repr__(self) -> str:
-        state = "live" if self.active else "ended"
+        left = self.remaining
+        until = "" if left is None else f", {clock(left)} left"
+        state = f"live{until}" if self.active else "ended"
         return f"<Stream {self.number} of {self.connection.name!r}, {state}: {self.prompt!r}>"
 
     def _check(self) -> None:

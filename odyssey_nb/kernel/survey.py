@@ -31,6 +31,10 @@ T = TypeVar("T")
 ASK_SECONDS = 2.0  # longest that a service may take to list its sessions
 CREDENTIALS_SECONDS = 45.0  # after which a reservation that nobody opened is taken to be forgotten
 
+# The clocks that users know of, here and in the words of the service.
+LIMITS = "stream_ends", "connection_ends", "idle_ends"
+TOLD_LIMITS = "session_timeout", "duration_limit_reached", "idle_timeout"
+
 Told = dict[str, "dict[str, SessionInfo]"]  # by service URL, then by session id
 
 
@@ -61,6 +65,7 @@ def _own(connection: Connection, told: Told) -> SessionRow:
     return replace(
         row,
         status="streaming" if streams else str(connection.status),
+        left=connection.left(*LIMITS),
         prompt=connection.applied_prompt if streams else "",
         here=True,
         lease=connection.lease_path,
@@ -89,6 +94,7 @@ def _from_lease(info: LeaseInfo, told: Told, *, dangling: str = "") -> SessionRo
         status=status,
         seconds=now - info.opened,
         idle=now - info.used,
+        left=_left(session) if session else None,
         prompt=(session and session.prompt) or "",
         holder=info.notebook,
         pid=info.kernel.pid,
@@ -136,6 +142,7 @@ def _stranger(url: str, info: SessionInfo, pid: int, *, local: bool, seen: bool)
         status="streaming" if info.stream_id else info.state,
         seconds=info.seconds,
         idle=info.idle_seconds,
+        left=_left(info),
         prompt=info.prompt or "",
         holder=holder,
         pid=pid,
@@ -143,6 +150,10 @@ def _stranger(url: str, info: SessionInfo, pid: int, *, local: bool, seen: bool)
         dangling=dangling,
         signaling_url=url,
     )
+
+
+def _left(info: SessionInfo) -> float | None:
+    return min((left for clock, left in info.clocks.items() if clock in TOLD_LIMITS), default=None)
 
 
 def _end(info: SessionInfo) -> tuple[str, int]:

@@ -58,7 +58,7 @@ def _row(columns: list[str], cells: list[str], state: str) -> str:
             style += ";font-weight:600" if state in COLOURS else ""
         elif column == "id":
             text = f"<code>{text}</code>"
-        elif column in {"open", "idle"}:
+        elif column in {"open", "idle", "left"}:
             style += ";font-variant-numeric:tabular-nums"
         elif column in {"prompt", "held by"}:
             style += ";white-space:normal;min-width:140px;max-width:320px"

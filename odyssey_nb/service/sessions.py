@@ -107,7 +107,7 @@ class SessionTable:
         on_end: Callable[[Session, Ending], None],
         close_on_stream_limit: bool = False,
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         self._streamers = streamers
         self._clock = clock
         self._on_end = on_end
@@ -143,12 +143,12 @@ class SessionTable:
         """
         if self.closed:
             raise NoFreeStreamerError
-        limit = self._limits.concurrent_streams if limit is None else limit
+        limit = self.limits.concurrent_streams if limit is None else limit
         mine = self.of(account)
         if len(mine) >= limit or len(self) >= self._streamers:
             for each in mine:
                 waited = self._clock() - each.created
-                if each.state == "reserved" and waited >= self._limits.reclaim_seconds:
+                if each.state == "reserved" and waited >= self.limits.reclaim_seconds:
                     self.end(each.id, RECLAIMED)
                     break
         active = len(self.of(account))
@@ -240,7 +240,7 @@ class SessionTable:
 
     def _clocks(self, session: Session) -> dict[Ending, float]:
         """Return what may end `session`, with the seconds until then; the graver comes first."""
-        limits, now = self._limits, self._clock()
+        limits, now = self.limits, self._clock()
         if session.opened is None:
             return {RESERVATION: limits.reservation_seconds - (now - session.created)}
         if session.socket_lost is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.errors import AnswerTimeoutError, OdysseyNBError
 from odyssey_nb.leasefile import drop_lease, read_note
+from odyssey_nb.sidecar.clocks import Clocks
 from odyssey_nb.sidecar.held import Held
 from odyssey_nb.wire import link as wire
 
@@ -25,6 +26,7 @@ class HeldConnection(Held):
         self._request = request
         self._client: AsyncClient | None = None
         self._repairing = False
+        self._clocks = Clocks(self.name)
         self._starts: set[asyncio.Task[Any]] = set()  # that run or wait for their turn
         self._turn = asyncio.Lock()  # to start or end a stream, in the order of the requests
 
@@ -121,6 +123,8 @@ class HeldConnection(Held):
                 stream = self._client.stream_number
                 self._remember("reconnected", stream, self._shown(stream), event.message)
             self._repairing = event.status == "reconnecting"
+        if self._clocks.follow(event):  # told first: whoever hears the event has them already
+            self._publish(self._clocks.now)
         self._publish(event)
 
     def _shown(self, stream: int) -> float:

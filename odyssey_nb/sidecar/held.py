@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Following = wire.StatusChanged | wire.StreamChanged
+Following = wire.StatusChanged | wire.StreamChanged | wire.Clocks
 
 MOST_HAPPENINGS = 1000  # remembered; older ones go
 
@@ -236,7 +236,11 @@ class Held(ABC):
 
     def _publish(self, event: wire.Event) -> None:
         """Tell the kernel, and whoever follows what it may know."""
-        if event.type == "status_changed" or event.type == "stream_changed":
+        if (
+            event.type == "status_changed"
+            or event.type == "stream_changed"
+            or event.type == "clocks"
+        ):
             self._latest[event.type] = event
             self._newer.set()  # who waits for a picture that will not come is told so
             for follower in tuple(self._followers):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.link import Picture
 
 STREAMS = 1_000_000  # more than one connection can have
+CLOCKS = ("stream_ends", "connection_ends", "idle_since", "idle_ends")
 NOTICE_SECONDS = 10.0  # unseen for less, nothing is said about it
 
 
@@ -38,6 +39,7 @@ class Player(anywidget.AnyWidget):
         "screen.js",
         "kernel.js",
         "words.js",
+        "limits.js",
         "direct.js",
         "floating.js",
         "furniture.js",
@@ -58,6 +60,9 @@ class Player(anywidget.AnyWidget):
     stream_ends = t.Float(
         0.0, help="When the stream's limit ends it, in epoch seconds; 0: unknown."
     ).tag(sync=True)
+    connection_ends = t.Float(
+        0.0, help="When its own limit ends the connection, in epoch seconds; 0: unknown."
+    ).tag(sync=True)
     idle_since = t.Float(
         0.0, help="Since when a streamer is held without a stream, in epoch seconds; 0: it is not."
     ).tag(sync=True)
@@ -66,6 +71,9 @@ class Player(anywidget.AnyWidget):
     ).tag(sync=True)
     unseen_due = t.Float(
         0.0, help="When that comes, in epoch seconds; 0: nothing is about to."
+    ).tag(sync=True)
+    idle_ends = t.Float(
+        0.0, help="When the connection ends for want of a stream, in epoch seconds; 0: it does not."
     ).tag(sync=True)
     name = t.Unicode("default", help="The connection's name.").tag(sync=True)
     target = t.Unicode("", help="Which service it goes to.").tag(sync=True)
@@ -119,10 +127,8 @@ class Player(anywidget.AnyWidget):
             self.target = connection.target
             self.orientation = connection.orientation
             self.error, self.hint = error, hint
-            self.stream_ends = connection.stream_ends
-            held = connection.status == "connected" and not self.spectating
-            idle = held and not connection.streaming
-            self.idle_since = (self.idle_since or time.time()) if idle else 0.0
+            for clock in CLOCKS:
+                self.set_trait(clock, getattr(connection.clocks, clock))
             hidden = connection.hidden if connection.is_open else None
             countdown = None if hidden is None else hidden.countdown
             self.unseen_step, self.unseen_due = countdown or ("", 0.0)

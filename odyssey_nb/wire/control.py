@@ -63,6 +63,8 @@ class SessionGrant:
     model: object = None
     region: object = None
     stream_seconds: object = None  # our addition: how long each stream may last
+    connection_seconds: object = None  # our addition: how long the session may, from its socket on
+    idle_seconds: object = None  # our addition: how long it may without a stream
 
     @property
     def image_to_video(self) -> bool:
@@ -72,8 +74,21 @@ class SessionGrant:
     @property
     def longest_stream(self) -> float | None:
         """How long each stream may last, in seconds; None where the service does not tell."""
-        told = self.stream_seconds
-        return float(told) if isinstance(told, (int, float)) and told > 0 else None
+        return _seconds(self.stream_seconds)
+
+    @property
+    def longest_connection(self) -> float | None:
+        """How long the session may last, in seconds; None where the service does not tell."""
+        return _seconds(self.connection_seconds)
+
+    @property
+    def longest_idle(self) -> float | None:
+        """How long it may have no stream, in seconds; None where the service does not tell."""
+        return _seconds(self.idle_seconds)
+
+
+def _seconds(told: object) -> float | None:
+    return float(told) if isinstance(told, (int, float)) and told > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 6
+LINK_VERSION = 7
 BROADCAST_SECONDS = 10.0  # how long the answer to a start waits until others can watch
 
 
@@ -257,15 +257,18 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionGranted:
-    """The service reserved `session_id`; its streams last `stream_seconds` (0: not told).
+    """The service reserved `session_id`, for so many seconds in all.
 
-    With `image_to_video` they may start from an image.
+    Each of its streams lasts `stream_seconds`, and it may have none for `idle_seconds`. With
+    `image_to_video` they may start from an image.
     """
 
     connection: str
     session_id: str
     signaling_url: str = ""
-    stream_seconds: float = 0
+    stream_seconds: float
+    connection_seconds: float
+    idle_seconds: float
     image_to_video: bool = False
     type: Literal["session_granted"] = "session_granted"
 
@@ -301,6 +304,22 @@ class BroadcastStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """When what ends, in epoch seconds; 0: it does not, or there is nothing to end.
+
+    `idle_since` is when the last stream ended that has no successor, and `idle_ends` when the
+    connection ends for that.
+    """
+
+    connection: str
+    stream_ends: float = 0
+    connection_ends: float = 0
+    idle_since: float = 0
+    idle_ends: float = 0
+    type: Literal["clocks"] = "clocks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """A page that looks on without the kernel is visible; it says so every few seconds."""
 
@@ -327,7 +346,7 @@ FromKernel = (
     | WantKeyframe
 )
 Request = Connect | Watch | Start | Interact | Mark | End | Disconnect | Goodbye | Fetch | Admit
-Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Seen
+Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Clocks | Seen
 FromSidecar = Hello | Answer | Picture | Event
 
 from_kernel: Codec[FromKernel] = Codec(
@@ -335,5 +354,6 @@ from_kernel: Codec[FromKernel] = Codec(
     Fetch, Admit, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(
-    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged, BroadcastStarted, Seen
-)
+    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged, BroadcastStarted, Clocks,
+    Seen,
+)  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Literal
 from odyssey_nb.wire.codec import Codec
 from odyssey_nb.wire.link import (
     Answer,
+    Clocks,
     Credit,
     Disconnect,
     End,
@@ -62,12 +63,12 @@ FromPage = (
     | WantKeyframe
     | Seen
 )
-ToPage = Welcome | Answer | StatusChanged | StreamChanged
+ToPage = Welcome | Answer | StatusChanged | StreamChanged | Clocks
 
 from_page: Codec[FromPage] = Codec(
     Enter, Interact, Mark, End, Disconnect, Subscribe, Credit, Unsubscribe, WantKeyframe, Seen
 )
-to_page: Codec[ToPage] = Codec(Welcome, Answer, StatusChanged, StreamChanged)
+to_page: Codec[ToPage] = Codec(Welcome, Answer, StatusChanged, StreamChanged, Clocks)
 
 
 def prove(secret: str, nonce: str) -> str:

@@ -5,7 +5,7 @@ import test from "node:test";
 
 import { Throttle, clock } from "../../odyssey_nb/widgets/static/_shared.js";
 import { KernelClock, fateAfter } from "../../odyssey_nb/widgets/static/kernel.js";
-import { fateOf, meterOf, pillOf, seenAgain, titled, unseenOf } from "../../odyssey_nb/widgets/static/words.js";
+import { fateOf, pillOf, seenAgain, titled, unseenOf } from "../../odyssey_nb/widgets/static/words.js";
 
 const quiet = { status: "connected", streaming: false, starting: false, quiet: false, past: false };
 
@@ -33,17 +33,6 @@ test("time left is written like a clock and never negative", () => {
   assert.equal(clock(0), "0:00");
   assert.equal(clock(-5), "0:00");
   assert.equal(clock(3661), "1:01:01");
-});
-
-test("the meter leaves out what is unknown", () => {
-  assert.equal(meterOf(20, "relay", 1134, 0, 1000), "20 fps relay · 2:14 left");
-  assert.equal(meterOf(20, "direct", 0, 0, 1000), "20 fps direct");
-  assert.equal(meterOf(0, "direct", 1134, 0, 1000), "2:14 left");
-  assert.equal(meterOf(0, "direct", 0, 0, 1000), "");
-});
-
-test("a streamer that is held for nothing is told", () => {
-  assert.equal(meterOf(0, "relay", 0, 937, 1000), "streamer held 1:03");
 });
 
 for (const [story, words, fate] of [

@@ -24,7 +24,7 @@ def row(session_id: str, **more: Any) -> SessionRow:
 
 
 LOST = row("77de01", pid=0, holder="old.ipynb", dangling="its kernel is gone")
-STREAMING = row("3f2a01", status="streaming", prompt="a <b>forest</b>\nat dawn")
+STREAMING = row("3f2a01", status="streaming", left=134, prompt="a <b>forest</b>\nat dawn")
 
 
 def test_ids_are_as_short_as_tells_them_apart() -> None:
@@ -37,10 +37,11 @@ def test_the_table_in_a_terminal() -> None:
     """One line for each session, times as clocks, and what to type below."""
     lines = repr(SessionList([STREAMING, LOST])).splitlines()
     assert lines[0].split() == [
-        "id", "connection", "status", "open", "idle", "held", "by", "prompt"
+        "id", "connection", "status", "open", "idle", "left", "held", "by", "prompt"
     ]  # fmt: skip
     assert lines[1].split("  ")[-1].strip() == "a <b>forest</b> at dawn"
     assert "1:02:05" in lines[1]
+    assert "2:14" in lines[1]
     assert "walk.ipynb, pid 4711" in lines[1]
     assert "dangling" in lines[2]
     assert "old.ipynb: its kernel is gone" in lines[2]
@@ -72,7 +73,7 @@ def test_the_table_in_a_cell_runs_nothing() -> None:
     page = SessionList([STREAMING, LOST])._repr_html_()
     assert "a &lt;b&gt;forest&lt;/b&gt; at dawn" in page
     assert page.count("<tr") == 3
-    assert page.count('scope="col"') == 7
+    assert page.count('scope="col"') == 8
     for active in ("<script", "onclick", "http"):
         assert active not in page
     assert "no sessions" in SessionList([])._repr_html_()

@@ -178,9 +178,12 @@ def test_a_mark_is_set_from_the_page(start: Callable[[], Any]) -> None:
 def test_a_streamer_that_is_held_for_nothing_has_a_clock(start: Callable[[], Any]) -> None:
     """It begins when the stream ends, and is gone with the next stream or the connection."""
     stream, player, page = start()
-    assert player.idle_since == 0
+    assert player.idle_since == player.idle_ends == 0
+    assert player.stream_ends - time.time() == pytest.approx(stream.remaining, abs=0.5)
+    assert player.connection_ends - time.time() == pytest.approx(3600, abs=30)
     stream.end()
     began = wait_until(lambda: player.idle_since, what="the clock")
+    assert (player.stream_ends, player.idle_ends) == (0, began + 900)
     player.caption = "something else"
     assert player.idle_since == began
     assert page.ask("start", prompt="a calm sea")["ok"]

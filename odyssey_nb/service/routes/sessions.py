@@ -62,6 +62,8 @@ async def request_session(request: Request) -> Response:
             model=desk.world,
             region=REGION,
             stream_seconds=allowance.stream_seconds,
+            connection_seconds=desk.table.limits.connection_seconds,
+            idle_seconds=desk.table.limits.idle_seconds,
         )
     )
 

@@ -6,6 +6,7 @@
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
 import { Commands, listen, randomId } from "./_shared.js";
+import { CLOCKS } from "./limits.js";
 import { UNDERWAY } from "./words.js";
 
 /** Hosts at which the page's machine is the sidecar's; elsewhere browsers refuse, or ask people. */
@@ -38,6 +39,7 @@ export function traitsOf(event) {
     if (status === "failed") return { ...said, streaming: false, error: message, hint };
     return status === "disconnected" ? { ...said, streaming: false } : said;
   }
+  if (type === "clocks") return Object.fromEntries(CLOCKS.map((name) => [name, event[name]]));
   const applied = prompt ? { applied_prompt: prompt } : {};
   if (state === "starting") return { ...applied, stage: "starting the stream" };
   if (state === "streaming") return { ...applied, stage: "", streaming: true };

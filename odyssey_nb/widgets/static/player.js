@@ -3,15 +3,17 @@
 
 /** @import { RenderProps } from "@anywidget/types" */
 /** @import { Answer } from "./_shared.js" */
+/** @import { Clocks } from "./limits.js" */
 /** @import { Picture } from "./screen.js" */
 import { Commands, Throttle, clock, every, keepKeys, listen, randomId, say } from "./_shared.js";
 import { Direct, Latest, traitsOf } from "./direct.js";
 import { Floating } from "./floating.js";
 import { furnish } from "./furniture.js";
+import { CLOCKS, leftOf, meterOf } from "./limits.js";
 import { KernelClock, KernelWatch } from "./kernel.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
 import { Unseen } from "./unseen.js";
-import { PATHS, UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js";
+import { PATHS, UNDERWAY, fateOf, pillOf, seenAgain } from "./words.js";
 
 /**
  * @typedef {object} PlayerState  the synced traits of player.py
@@ -23,7 +25,9 @@ import { PATHS, UNDERWAY, fateOf, meterOf, pillOf, seenAgain } from "./words.js"
  * @property {string} hint
  * @property {"landscape" | "portrait"} orientation
  * @property {number} stream_ends  Unix time in seconds; 0 when unknown
+ * @property {number} connection_ends  Unix time in seconds; 0 when unknown
  * @property {number} idle_since  Unix time in seconds; 0 while there is a stream
+ * @property {number} idle_ends  Unix time in seconds; 0 while there is a stream
  * @property {string} unseen_step  what is about to come of it that nobody sees it
  * @property {number} unseen_due  Unix time in seconds; 0 while nothing is
  * @property {string} name  the connection's
@@ -43,8 +47,10 @@ const KEYFRAME_PATIENCE = 300; // coming into view brings a keyframe unasked
 /** @type {Record<Verb, number>} */
 const DEADLINES = { start: 80_000, interact: 10_000, mark: 8000, end: 10_000, disconnect: 10_000 };
 
+const WARN_SECONDS = 15;
 const PASS_WITHIN = 10_000;
-const TOLD = ["status", "streaming", "stage", "applied_prompt", "error", "hint"]; // directly too
+// Directly too.
+const TOLD = ["status", "streaming", "stage", "applied_prompt", "error", "hint", ...CLOCKS];
 
 const QUIET = "no picture for 3 s; the kernel or the service may be gone";
 const OPEN = ["authenticating", "connecting", "connected", "reconnecting"];
@@ -252,16 +258,26 @@ function render({ model, el }) {
   function measure() {
     const streaming = reachable() && latest.get("streaming");
     const fps = streaming ? rate.perSecond(performance.now()) : 0;
-    const ends = streaming ? model.get("stream_ends") : 0;
     const now = kernelClock.seconds(Date.now());
     root.dataset.fps = String(fps);
-    const idle = reachable() ? model.get("idle_since") : 0;
     const path = direct.flowing ? "direct" : "relay";
     root.dataset.path = path;
-    say(parts.meter, meterOf(fps, path, ends, idle, now));
+    const clocks = clocksNow();
+    say(parts.meter, meterOf({ streaming, fps, path }, clocks, now));
     parts.meter.title = PATHS[path];
     parts.meter.hidden = parts.meter.textContent === "";
-    parts.meter.classList.toggle("odyssey-soon", ends > 0 && ends - now < 15);
+    const ends = streaming ? clocks.stream_ends : 0;
+    parts.meter.classList.toggle("odyssey-soon", ends > 0 && ends - now < WARN_SECONDS);
+    const named = model.get("spectating") ? "watching" : model.get("name");
+    const source = [named, model.get("target"), leftOf(clocks, now)];
+    say(parts.source, source.filter(Boolean).join(" · "));
+  }
+
+  /** What ends when, as far as it is known to. */
+  function clocksNow() {
+    const known = reachable() && latest.get("status") === "connected";
+    const clocks = CLOCKS.map((name) => [name, known ? latest.get(name) : 0]);
+    return /** @type {Clocks} */ (Object.fromEntries(clocks));
   }
 
   /** What the middle of the picture says, and whether something is under way. */
@@ -335,8 +351,6 @@ function render({ model, el }) {
     say(parts.prompt, sent ? sent.prompt : applied);
     parts.prompt.title = sent ? sent.prompt : applied;
     canvas.setAttribute("aria-label", applied ? `live picture: ${applied}` : "live picture");
-    const named = model.get("spectating") ? "watching" : model.get("name");
-    say(parts.source, [named, model.get("target")].filter(Boolean).join(" · "));
     say(parts.caption, model.get("caption"));
     parts.caption.hidden = model.get("caption") === "";
 

@@ -100,21 +100,3 @@ export function titled(title, left) {
   const bare = title.replace(COUNTDOWN, "");
   return left === null ? bare : `\u2060(${clock(left)}) ${bare}`;
 }
-
-/**
- * Pictures per second and time left, `20 fps direct · 2:14 left`; what is unknown is left out. Without a
- * stream it is for how long the streamer has been held for nothing.
- *
- * @param {number} fps
- * @param {keyof typeof PATHS} path  which way they come
- * @param {number} ends  Unix time in seconds; 0 when unknown
- * @param {number} idle  since when there is no stream, Unix time in seconds; 0 when there is one
- * @param {number} now  Unix time in seconds
- */
-export function meterOf(fps, path, ends, idle, now) {
-  if (idle > 0) return `streamer held ${clock(now - idle)}`;
-  const parts = [];
-  if (fps > 0) parts.push(`${fps} fps ${path}`);
-  if (ends > 0) parts.push(`${clock(ends - now)} left`);
-  return parts.join(" · ");
-}
