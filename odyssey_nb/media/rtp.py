@@ -1,6 +1,6 @@
 """The one home of what we need from aiortc's and aioice's private parts.
 
-Four seams, each set on an instance, checked on the lowest and the newest supported aiortc:
+Five seams, each set on an instance, checked on the lowest and the newest supported aiortc:
 
 - `receive_pictures`: aiortc releases a picture only when the next one begins (33 to 50 ms later)
   and decodes it on a thread. Ours is released on the RTP marker bit (RFC 6184 section 5.1) and
@@ -9,6 +9,9 @@ Four seams, each set on an instance, checked on the lowest and the newest suppor
   section 6.3.1).
 - `hear_keyframe_requests`: a sender fed with packets drops such requests; here they reach the
   encoder.
+- `hear_feedback`: aiortc's senders keep to themselves what share of their packets is lost (RFC
+  3550 section 6.4.1) and the bandwidth that the other end believes in (REMB,
+  draft-alvestrand-rmcat-remb-03).
 - `prepare_ice`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
   ``lo`` up; waits 5 s for a STUN or TURN server that is dead; broken off while it gathers, it
   forgets the sockets that it has opened; and closed in the moment in which it has connected, it
@@ -18,6 +21,7 @@ Four seams, each set on an instance, checked on the lowest and the newest suppor
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -26,12 +30,14 @@ if TYPE_CHECKING:
     import aioice
     from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
     from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+    from aiortc.rtp import AnyRtcpPacket
 
 LOOPBACK = "127.0.0.1"
 STUN_SECONDS = 1.0  # for its answer: one round trip, and a second try after half a second
 TURN_SECONDS = 4.0  # for a relayed address: some round trips, over TLS more
 _ROUND = 1 << 16  # RTP sequence numbers
 _TICKS = 1 << 32  # RTP timestamps
+LONGEST_TRIP = 60.0  # seconds; a round trip beyond it is an older report's, or a clock that jumped
 PATIENCE = 192  # packets that may arrive beyond a gap, while it may be filled: about 0.5 s
 PATIENT_TICKS = 45_000  # of RTP time that they may span: 0.5 s, where a picture is a few packets
 MISORDER = 1000  # packets; one that is older still is of a sender that began to count anew
@@ -148,6 +154,42 @@ async def ask_for_keyframe(receiver: RTCRtpReceiver) -> None:
 def hear_keyframe_requests(sender: RTCRtpSender, on_request: Callable[[], None]) -> None:
     """Call `on_request` when the other end of `sender` asks for a keyframe."""
     vars(sender)["_send_keyframe"] = on_request
+
+
+def hear_feedback(
+    sender: RTCRtpSender,
+    *,
+    on_report: Callable[[float, float | None], None],
+    on_estimate: Callable[[int], None],
+) -> None:
+    """Hand on what the other end of `sender` reports, some once a second.
+
+    Args:
+        sender: Whose packets the reports are about.
+        on_report: Takes the share of packets that are missing since the last report, 0 to 1, and
+            the round trip in seconds, at most one picture too long; ``None`` before it is known.
+        on_estimate: Takes the bandwidth that the other end believes in, in bit/s.
+    """
+    from aiortc.clock import current_ntp_time
+    from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpRrPacket, unpack_remb_fci
+
+    handle: Any = sender._handle_rtcp_packet
+
+    async def handled(packet: AnyRtcpPacket) -> None:
+        await handle(packet)
+        if isinstance(packet, RtcpRrPacket):
+            for report in packet.reports:
+                if report.ssrc == sender._ssrc:
+                    # RFC 3550 section 6.4.1, in 1/65536 s.
+                    trip = (current_ntp_time() >> 16) - report.lsr - report.dlsr
+                    seconds = trip % _TICKS / 65536
+                    known = report.lsr != 0 and seconds < LONGEST_TRIP
+                    on_report(report.fraction_lost / 256, seconds if known else None)
+        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            with suppress(ValueError):  # others use this kind of packet too
+                on_estimate(unpack_remb_fci(packet.fci)[0])
+
+    vars(sender)["_handle_rtcp_packet"] = handled
 
 
 def prepare_ice(peer: RTCPeerConnection) -> None:

@@ -8,6 +8,8 @@ label names an account, a session or a stream.
 ``odyssey_sessions{state}``                        sessions that hold a streamer now
 ``odyssey_sessions_ended_total{reason}``           sessions that have ended
 ``odyssey_streams``                                streams that run now
+``odyssey_stream_bitrate``                         bit/s that these are encoded for together
+``odyssey_stream_pictures_per_second``             their picture rates together
 ``odyssey_streams_ended_total{reason}``            streams that have ended
 ``odyssey_spectators``                             spectators of all broadcasts now
 ``odyssey_pictures_total``                         pictures of ended streams
@@ -88,7 +90,7 @@ class ServiceCollector(Collector):
         live, totals = self._table.all(), self._totals
         states = Counter({str(state): 0 for state in SessionState})
         states.update(str(session.state) for session in live)
-        running = sum(session.stream_id is not None for session in live)
+        running = [session for session in live if session.stream_id is not None]
         yield GaugeMetricFamily(
             "odyssey_streamers", "Sessions that there may be at a time.", self._streamers
         )
@@ -104,7 +106,17 @@ class ServiceCollector(Collector):
             ),
             self._table.endings,
         )
-        yield GaugeMetricFamily("odyssey_streams", "Streams that run.", running)
+        yield GaugeMetricFamily("odyssey_streams", "Streams that run.", len(running))
+        yield GaugeMetricFamily(
+            "odyssey_stream_bitrate",
+            "Bits per second that running streams are encoded for, together.",
+            sum(session.bitrate for session in running),
+        )
+        yield GaugeMetricFamily(
+            "odyssey_stream_pictures_per_second",
+            "Picture rates of running streams, together.",
+            sum(session.pictures_per_second for session in running),
+        )
         yield GaugeMetricFamily(
             "odyssey_spectators", "Spectators of all broadcasts.", self._broadcasts.watching
         )

@@ -20,7 +20,12 @@ from aiortc.mediastreams import MediaStreamError
 
 from odyssey_nb.media.h264 import CLOCK_RATE
 from odyssey_nb.media.ice import add_candidate
-from odyssey_nb.media.rtp import h264_codecs, hear_keyframe_requests, prepare_ice
+from odyssey_nb.media.rtp import (
+    h264_codecs,
+    hear_feedback,
+    hear_keyframe_requests,
+    prepare_ice,
+)
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.codec import MalformedMessageError
 from odyssey_nb.wire.signaling import Answer, IceCandidate, Offer
@@ -28,6 +33,7 @@ from odyssey_nb.wire.signaling import Answer, IceCandidate, Offer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from odyssey_nb.media.congestion import BitrateController
     from odyssey_nb.wire.control import IceServer
 
 log = logging.getLogger(__name__)
@@ -128,11 +134,17 @@ class Peer:
         request_keyframe: Callable[[], None],
         on_message: Callable[[wire.FromClient], None],
         on_state: Callable[[str], None],
+        line: BitrateController,
     ) -> AsyncIterator[tuple[Peer, Offer]]:
-        """Make a peer and its offer, with all candidates inside; close it on the way out."""
+        """Make a peer and its offer, with all candidates inside; close it on the way out.
+
+        What the client reports of its reception goes to `line`.
+        """
         async with sending(
             track, ice_servers=ice_servers, request_keyframe=request_keyframe, on_state=on_state
         ) as connection:
+            (sender,) = connection.getSenders()
+            hear_feedback(sender, on_report=line.reported, on_estimate=line.estimated)
             peer = cls(connection, on_message)
             prepare_ice(connection)
             await connection.setLocalDescription(await connection.createOffer())

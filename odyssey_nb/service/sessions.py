@@ -81,6 +81,8 @@ class Session:
     stream_since: float | None = None
     stream_limit: float | None = None  # seconds that its newest stream may last
     prompt: str | None = None
+    bitrate: int = 0  # bit/s that its streams are encoded for
+    pictures_per_second: float = 0
 
 
 class TooManySessionsError(Exception):
@@ -203,6 +205,10 @@ class SessionTable:
     def steered(self, session: Session, prompt: str) -> None:
         """Its stream took another prompt."""
         session.prompt, session.idle_since = prompt, self._clock()
+
+    def paced(self, session: Session, bitrate: int, pictures_per_second: float) -> None:
+        """Its streams, now and later ones, are encoded for so many bit/s, at that rate."""
+        session.bitrate, session.pictures_per_second = bitrate, pictures_per_second
 
     def stream_over(self, session: Session, reason: str = "") -> None:
         """No stream runs any more; `reason` ended it."""

@@ -108,6 +108,10 @@ class Conversation:
                         self._recording = message.stream_id, self._crew.start(entry)
                     case "stream_steered":
                         self._table.steered(self.session, message.prompt)
+                    case "stream_paced":
+                        self._table.paced(
+                            self.session, message.bitrate, message.pictures_per_second
+                        )
                     case "stream_over":
                         self._stream_over.set()
                         self._table.stream_over(self.session, message.reason)

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from odyssey_nb.errors import ImageError
-from odyssey_nb.media.h264 import CLOCK_RATE, Encoder
+from odyssey_nb.media.congestion import BitrateController
+from odyssey_nb.media.h264 import BITRATE, CLOCK_RATE, Encoder
 from odyssey_nb.media.pacing import Pacer
 from odyssey_nb.service import expansion, image
 from odyssey_nb.service.recorder import Recorder
@@ -64,6 +65,10 @@ async def _within(seconds: float, work: Awaitable[T]) -> T:
 class Hub:
     """Where pictures leave: all outlets get the same bytes. Keyframe requests come back here.
 
+    So does what the owner reports of the `line` to them, by which everybody's pictures are
+    encoded. Spectators are not asked: one on a bad line must not spoil the stream for its owner and
+    all others, and gets what gets through.
+
     Its `clock`, in seconds, is the one that its streams go by.
     """
 
@@ -72,6 +77,7 @@ class Hub:
         self.keyframe_wanted = False
         self._clock = clock
         self._origin = clock()
+        self.line = BitrateController(BITRATE, clock)
 
     def timestamp(self) -> int:
         """Now, on the clock of this connection's track (90 kHz)."""
@@ -96,6 +102,7 @@ class Hub:
 
     def put(self, data: bytes, timestamp: int, *, key: bool) -> None:
         """Hand a picture to every outlet."""
+        self.line.sent(len(data))
         for outlet in self._outlets:
             outlet(data, timestamp, key)
 
@@ -145,6 +152,7 @@ class Stream:
         self._turns = turns
         self._expands = expands
         self._rate = rate
+        self._ticks = 0  # when pictures could be made; on a narrow line every other is let pass
         self._keyframes = KeyframeClock(rate)
         self._began = hub.timestamp()
         self._recorder: Recorder | None = None
@@ -214,11 +222,14 @@ class Stream:
         return applied
 
     async def play(self) -> None:
-        """Make pictures at the world's rate."""
+        """Make pictures at the world's rate, or at half of it while the line is narrow."""
         pacer = Pacer(self._rate, now=time.monotonic())
         while True:
             await asyncio.sleep(pacer.wait(time.monotonic()))
-            await self.step()
+            if self._hub.line.is_narrow and self._ticks % 2:
+                self._ticks += 1
+            else:
+                await self.step()
 
     async def step(self) -> None:
         """Make the next picture, of the moment that it is on the hub's clock."""
@@ -236,7 +247,9 @@ class Stream:
 
     async def _picture(self) -> tuple[bytes, int]:
         step, timestamp = self.pictures, self._hub.timestamp()
-        key = self._keyframes.is_due(step, wanted=self._hub.keyframe_wanted)
+        key = self._keyframes.is_due(self._ticks, wanted=self._hub.keyframe_wanted)
+        self._ticks += 1
+        self.encoder.bitrate = self._hub.line.bitrate
         if key:
             self._hub.keyframe_wanted = False
 

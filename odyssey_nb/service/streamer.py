@@ -11,7 +11,7 @@ from odyssey_nb.service.broadcast import Broadcaster
 from odyssey_nb.service.child import Line, run
 from odyssey_nb.service.peer import Peer, PictureTrack
 from odyssey_nb.service.stream import Hub, StreamEngine
-from odyssey_nb.service.worlds.base import find_world
+from odyssey_nb.service.worlds.base import find_world, rate_of
 from odyssey_nb.wire.streamer import (
     AskStart,
     FromControl,
@@ -21,6 +21,7 @@ from odyssey_nb.wire.streamer import (
     PeerLost,
     Ready,
     StartDecision,
+    StreamPaced,
     from_control,
     from_streamer,
 )
@@ -28,9 +29,11 @@ from odyssey_nb.wire.streamer import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from odyssey_nb.media.congestion import BitrateController
     from odyssey_nb.wire.stream import InteractiveStreamStart
 
 DECISION_SECONDS = 10.0  # what the control plane gets to decide on a start
+PACE_SECONDS = 2.0  # between two looks at the pace
 
 Control: TypeAlias = Line[FromStreamer, FromControl]
 
@@ -72,6 +75,19 @@ async def serve(control: Control) -> None:
             return
 
 
+async def _report_pace(control: Control, line: BitrateController, rate: int) -> None:
+    """Tell the control plane of every change, until cancelled."""
+    told = None
+    while True:
+        pace = StreamPaced(
+            bitrate=line.bitrate, pictures_per_second=rate / 2 if line.is_narrow else rate
+        )
+        if pace != told:
+            told = pace
+            control.report(pace)
+        await asyncio.sleep(PACE_SECONDS)
+
+
 async def _session(
     control: Control, negotiate: Negotiate, messages: AsyncIterator[FromControl]
 ) -> None:
@@ -79,6 +95,7 @@ async def _session(
     track = PictureTrack(request_keyframe=hub.request_keyframe)
     hub.add(track.put)
     crew = Crew()
+    world = find_world(negotiate.world)
     starts = Starts(control)
 
     def on_state(state: str) -> None:
@@ -93,10 +110,11 @@ async def _session(
         request_keyframe=hub.request_keyframe,
         on_message=lambda message: engine.take(message),
         on_state=on_state,
+        line=hub.line,
     ) as (peer, offer):
         broadcaster = Broadcaster(hub, negotiate, tell=peer.tell, report=control.report)
         engine = StreamEngine(
-            find_world(negotiate.world),
+            world,
             hub,
             may_start=starts.ask,
             media=Path(negotiate.media) if negotiate.media else None,
@@ -105,7 +123,7 @@ async def _session(
             report=control.report,
         )
         control.report(offer)
-        async with background(engine.run()):
+        async with background(engine.run(), _report_pace(control, hub.line, rate_of(world))):
             async for message in messages:
                 match message.type:
                     case "answer":

@@ -165,6 +165,15 @@ class StreamSteered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPaced:
+    """The session's streams, now and later ones, are encoded for so many bit/s, at that rate."""
+
+    bitrate: int
+    pictures_per_second: float
+    type: Literal["stream_paced"] = "stream_paced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOver:
     """A stream ended for `reason`; every picture was encoded once, whoever watched."""
 
@@ -194,6 +203,7 @@ FromStreamer = (
     | AskStart
     | StreamBegan
     | StreamSteered
+    | StreamPaced
     | StreamOver
     | BroadcastBegan
     | SpectatorAnswer
@@ -220,6 +230,7 @@ from_streamer: Codec[FromStreamer] = Codec(
     AskStart,
     StreamBegan,
     StreamSteered,
+    StreamPaced,
     StreamOver,
     BroadcastBegan,
     SpectatorAnswer,

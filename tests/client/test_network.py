@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import pytest
 
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.client.retry import Patience
+from odyssey_nb.media.h264 import BITRATE
 from tests.conftest import API_KEY
 from tests.network import Conditions, Network
 from tests.service.raw_client import until
+from tests.service.running import running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from odyssey_nb.wire.link import Picture
     from tests.conftest import Service
 
@@ -52,6 +58,55 @@ async def test_pictures_and_prompts_get_through(
     followed = {(each.stream, each.seq) for each in pictures}
     assert all(each.key or (each.stream, each.follows) in followed for each in pictures)
     await until(lambda: shared.held == 0, seconds=5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("conditions", "bitrate"),
+    [
+        pytest.param({"rate": 1e6}, 1.3e6, id="1 Mbit/s"),
+        pytest.param({"loss": 0.2}, 1.5e6, id="20 % lost"),
+    ],
+)
+async def test_bitrate_follows_the_line(
+    tmp_path: Path, conditions: dict[str, Any], bitrate: float
+) -> None:
+    """A line that takes less is given less, so that pictures keep coming; then all is as before."""
+    pictures: list[Picture] = []
+    with running(tmp_path, world="landscape") as service:
+
+        async def goes(below: float = 2 * BITRATE, above: float = 0) -> None:
+            async with asyncio.timeout(60):
+                while not above < (await asyncio.to_thread(encoded_for, service)) < below:
+                    await asyncio.sleep(0.2)
+
+        async with (
+            Network.to(service.url) as network,
+            AsyncClient.open(
+                network.url, API_KEY, on_picture=pictures.append, patience=PATIENT
+            ) as client,
+            client.stream("a storm over the sea at night"),
+        ):
+            await goes(above=BITRATE - 1)
+            await until(lambda: pictures, seconds=20)
+            vars(network.datagrams).update(conditions)
+            await goes(below=bitrate)
+            settled = pictures[-1]
+            await until(lambda: pictures[-1].time > settled.time + 8, seconds=60)
+            came = [each for each in pictures if each.time > settled.time]
+            vars(network.datagrams).update(vars(Conditions()))
+            await goes(above=BITRATE - 1)
+    # At most 20 a second are made, on a machine under load fewer.
+    assert len(came) > 5 * (came[-1].time - settled.time)
+    assert client.history == ["authenticating", "connecting", "connected", "disconnected"]
+
+
+def encoded_for(service: Service) -> float:
+    """Return the bitrate of all streams of a service."""
+    with urlopen(service.url + "/metrics", timeout=5) as response:
+        (found,) = re.findall(r"^odyssey_stream_bitrate (\S+)$", response.read().decode(), re.M)
+    return float(found)
 
 
 async def test_a_short_cut_passes(shared: Service) -> None:

@@ -71,6 +71,30 @@ def test_is_keyframe_agrees_with_ffmpeg(flags):
     assert [is_keyframe(unit) for unit in units] == flags
 
 
+def test_bitrate_changes_while_it_encodes():
+    """Noise gets the bitrate of the moment, down and up again, and the same parameter sets."""
+    encoder, decoder, noise = Encoder(320, 240, rate=RATE), Decoder(), np.random.default_rng(1)
+    keyframes = []
+    for second, bitrate in enumerate([3_000_000] * 3 + [600_000] * 4 + [3_000_000] * 4):
+        encoder.bitrate = bitrate
+        made = []
+        for step in range(RATE):
+            for plane in encoder.planes:
+                plane[:] = noise.integers(16, 235, plane.shape)
+            made.append(encoder.encode((second * RATE + step) * STEP, key=step == 0))
+            assert decoder.decode(made[-1]) is not None
+        keyframes.append(made[0])
+        if second not in {3, 4, 7, 8}:  # it gets there within two seconds
+            assert sum(map(len, made)) * 8 == pytest.approx(bitrate, rel=0.25)
+    assert len({parameter_sets(each) for each in keyframes}) == 1
+
+
+def parameter_sets(unit: bytes) -> tuple[bytes, ...]:
+    """Return the parameter sets of an access unit."""
+    found = (each.rstrip(b"\x00") for each in unit.split(b"\x00\x00\x01")[1:])
+    return tuple(each for each in found if each[0] & 0x1F in {SPS, PPS})
+
+
 def test_keyframes_come_only_when_asked():
     """Neither time nor a change of scene makes a keyframe that nobody asked for."""
     encoder = Encoder(WIDTH, HEIGHT, rate=RATE)

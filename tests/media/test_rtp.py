@@ -31,6 +31,7 @@ from odyssey_nb.media.rtp import (
     PATIENCE,
     PictureAssembler,
     ask_for_keyframe,
+    hear_feedback,
     hear_keyframe_requests,
     prepare_ice,
     receive_pictures,
@@ -300,7 +301,10 @@ def decoder_threads() -> list[str]:
 
 @asynccontextmanager
 async def watching(
-    track: PictureTrack, taken: Taken, on_request: Callable[[], None]
+    track: PictureTrack,
+    taken: Taken,
+    on_request: Callable[[], None],
+    on_sender: Callable[[RTCRtpSender], None] = lambda _: None,
 ) -> AsyncIterator[tuple[RTCRtpReceiver, str]]:
     """Connect a sender of `track` with a receiver that hands pictures to `taken`.
 
@@ -313,6 +317,7 @@ async def watching(
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType == "video/H264"])
         hear_keyframe_requests(transceiver.sender, on_request)
+        on_sender(transceiver.sender)
         prepare_ice(sender)
         await sender.setLocalDescription(await sender.createOffer())
         offer = sender.localDescription.sdp
@@ -379,6 +384,27 @@ async def test_pictures_arrive_as_they_were_encoded():
     assert [is_keyframe(each) for each in taken.pictures] == [True] + [False] * 9
     steps = [(b - a) % WRAP for a, b in zip(taken.timestamps, taken.timestamps[1:], strict=False)]
     assert steps == [4500] * 9
+
+
+async def test_feedback():
+    """A receiver of encoded pictures reports losses, the round trip, and the bandwidth it sees."""
+    source, taken = Source(), Taken()
+    reports: list[tuple[float, float | None]] = []
+    estimates: list[int] = []
+
+    def listen(sender: RTCRtpSender) -> None:
+        hear_feedback(
+            sender, on_report=lambda *report: reports.append(report), on_estimate=estimates.append
+        )
+
+    async with asyncio.timeout(25), watching(source.track, taken, source.request, listen):
+        while not estimates or not any(trip is not None for _, trip in reports):
+            source.send(key=not source.sent)
+            await taken.until(len(source.sent))
+            await asyncio.sleep(0.05)  # the pace of the pictures
+    assert {lost for lost, _ in reports} == {0}
+    assert all(trip is None or trip < 5 for _, trip in reports)
+    assert min(estimates) > 10_000
 
 
 async def test_keyframe_request_reaches_the_encoder():

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
+from odyssey_nb.media.h264 import BITRATE
 from odyssey_nb.service import metrics, readiness
 from odyssey_nb.service.database import Database, sqlite_url
 from odyssey_nb.service.limits import Limits
@@ -99,6 +100,8 @@ async def test_metrics_after_a_stream(shared: Service) -> None:
         during = await asyncio.to_thread(scrape, shared)
         assert during["odyssey_sessions{state=connected}"] == 1
         assert during["odyssey_streams"] == 1
+        assert during["odyssey_stream_bitrate"] == BITRATE
+        assert during["odyssey_stream_pictures_per_second"] == 20
         for _ in range(3):
             await client.picture()
         await client.end()
@@ -110,6 +113,7 @@ async def test_metrics_after_a_stream(shared: Service) -> None:
 
     after = await asyncio.to_thread(scrape, shared)
     assert after["odyssey_sessions{state=connected}"] == after["odyssey_streams"] == 0
+    assert after["odyssey_stream_bitrate"] == after["odyssey_stream_pictures_per_second"] == 0
     assert grew("odyssey_sessions_ended_total{reason=client_disconnecting}") == 1
     assert grew("odyssey_streams_ended_total{reason=client}") == 1
     assert grew("odyssey_pictures_total") == grew("odyssey_encodes_total") >= 3

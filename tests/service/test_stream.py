@@ -354,6 +354,20 @@ def test_keyframe_on_request() -> None:
     assert [step for step in range(40) if due(step, 5 <= step < 20)] == [0, 5, 25]
 
 
+async def test_a_narrow_line(bench: Bench) -> None:
+    """What the line takes is what the encoder makes, and on a narrow one the rate halves."""
+    await bench.ask(START)
+    bench.hub.line.bitrate, bench.hub.line.is_narrow = 300_000, True
+    at = len(bench.pictures)
+    await until(lambda: sum(key for _, _, key in bench.pictures[at:]) >= 4, seconds=20)
+    assert bench.engine._stream is not None
+    assert bench.engine._stream.encoder.bitrate == 300_000
+    keys = [number for number, (_, _, key) in enumerate(bench.pictures) if key and number >= at]
+    # Still a keyframe a second, with half as many pictures from one to the next.
+    assert [later - earlier for earlier, later in pairwise(keys)] == [10] * (len(keys) - 1)
+    assert await bench.ask(END) == wire.StreamEnded()
+
+
 async def test_keyframe_request_reaches_the_encoder(bench: Bench) -> None:
     """A viewer that asks gets a keyframe with the next pictures, not a second later."""
     await bench.ask(START)
