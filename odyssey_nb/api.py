@@ -73,6 +73,7 @@ def start(
     image: Source | None = None,
     broadcast: bool = False,
     bypass_expansion: bool = False,
+    extend: bool = False,
     on: str = "default",
     timeout: float = 30.0,
 ) -> Stream:
@@ -89,6 +90,7 @@ def start(
         image=image,
         broadcast=broadcast,
         bypass_expansion=bypass_expansion,
+        extend=extend,
         timeout=timeout,
     )
 

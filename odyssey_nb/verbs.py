@@ -83,6 +83,7 @@ def _start(args: argparse.Namespace) -> object:
         orientation=orientation,
         image=args.image,
         broadcast=args.broadcast,
+        extend=args.extend,
     )
 
 
@@ -170,7 +171,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             "start",
             "Start a stream, connecting first if need be, and show it.",
-            '%odyssey start "a misty forest at dawn"',
+            '%odyssey start "a misty forest at dawn" --extend',
             _start,
             (
                 _PROMPT,
@@ -178,6 +179,7 @@ VERBS: dict[str, Verb] = {
                 _PORTRAIT,
                 _option("--image", help="What it starts from.", metavar="FILE"),
                 _option("--broadcast", help="Let others watch.", action="store_true"),
+                _option("--extend", help="Go on past the service's limits.", action="store_true"),
             ),
             cell=True,
         ),

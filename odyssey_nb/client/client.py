@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from odyssey_nb import errors
 from odyssey_nb.client.address import address
 from odyssey_nb.client.asleep import Awake
+from odyssey_nb.client.lasting import LastingStreams
 from odyssey_nb.client.reservation import free, reserve
 from odyssey_nb.client.retry import ATTEMPTS, RENEWALS, Patience, delay
 from odyssey_nb.client.session import (
-    START_SECONDS,
     Hooks,
     Network,
     Part,
@@ -22,10 +22,8 @@ from odyssey_nb.client.session import (
     ended_outside,
     worst,
 )
-from odyssey_nb.client.streams import COMMAND_SECONDS, ClientStream, Streams
+from odyssey_nb.client.streams import ClientStream
 from odyssey_nb.concurrency import background, insist
-from odyssey_nb.media.still import still
-from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.link import SessionGranted, StatusChanged
 from odyssey_nb.wire.status import Status, StreamState, advance
 
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from odyssey_nb.client.control import Control
+    from odyssey_nb.wire import stream as wire
     from odyssey_nb.wire.control import SessionGrant
     from odyssey_nb.wire.link import Event, Picture
 
@@ -49,7 +48,7 @@ AWAKE_SECONDS = 1.0  # how often it is looked whether anything runs here
 FAREWELL_SECONDS = 0.5  # what a running stream's end may take on the way out
 
 
-class AsyncClient(Streams):
+class AsyncClient(LastingStreams):
     """A connection to a service. An instance exists only while it is connected.
 
     When something breaks it is repaired: the same session goes on where that is possible, else it
@@ -72,11 +71,11 @@ class AsyncClient(Streams):
         network: Network,
         patience: Patience,
     ) -> None:
-        super().__init__(name, on_event, on_picture)
+        super().__init__(name, on_event, on_picture, recall)
         self.status = Status.DISCONNECTED
         self.history: list[str] = []
         self.session_id = ""
-        self._recall, self._ended_by = recall, ended_by
+        self._ended_by = ended_by
         self._network, self._patience = network, patience
         self._awake = Awake(patience.asleep, network.clock)
         self._session: Session | None = None  # the one that is up
@@ -86,7 +85,6 @@ class AsyncClient(Streams):
         self._broken: set[Part] = set()
         self._broke = 0.0  # when
         self._said = ""
-        self._again = False  # the stream that was lost is to be started once more
         self._keyframe_asked = -1.0
 
     @classmethod
@@ -191,7 +189,7 @@ class AsyncClient(Streams):
                 else:
                     self._advance(Status.CONNECTED)
                     self._up.set_result(None)
-                await asyncio.Event().wait()
+                await self._keep_going_on()
         except SessionLostError as error:
             lost = error
         except BaseExceptionGroup as group:  # several parts broke in the same moment
@@ -286,6 +284,7 @@ class AsyncClient(Streams):
                     message=self._take,
                     streaming=lambda: self.stream_state == StreamState.STREAMING,
                     want_keyframe=self.want_keyframe,
+                    goes_on=self._goes_on,
                     broken=self._break,
                     whole=self._mend,
                     over=self._over,
@@ -298,28 +297,10 @@ class AsyncClient(Streams):
         return session
 
     async def _restart(self) -> None:
-        """Start the stream that was lost once more, from its last picture where one may."""
+        """Let everything be as before, on another session."""
         if self._again:
-            prompt, portrait = self._applied, self._portrait
-            pictures = self._recall() if self.takes_images else []
-            image = None
-            if pictures:
-                image = await asyncio.to_thread(still, pictures, portrait=portrait)
-            start = wire.InteractiveStreamStart(
-                prompt=prompt,
-                portrait=portrait,
-                input_image_base64=image,
-                broadcast=self._broadcast is not None,
-                bypass_vlm_expansion=self._bypass,
-            )
-            try:
-                await self._begin(start, timeout=START_SECONDS)
-            except errors.OdysseyNBError as error:
-                if self._session is None:
-                    return  # lost as well; the next one will start it
-                self._tell_stream(reason="not_restarted", message=error.one_line())
-            self._again = False
-        if self._lost.done():
+            await self._begin_again()
+        if self._lost.done() or self._session is None:
             return
         seconds = asyncio.get_running_loop().time() - self._broke
         self._advance(Status.CONNECTED, f"a new session after {seconds:.1f} s")
@@ -356,16 +337,12 @@ class AsyncClient(Streams):
             return
         self._left = self._grant
         self._again = self._again or self.stream_state == StreamState.STREAMING
+        if self._again and lost.limit:
+            self._continues = lost.limit
         self._break_off(lost.error, for_good=False)
         if self.status == Status.CONNECTED:
             self._broke = asyncio.get_running_loop().time()
             self._advance(Status.RECONNECTING, str(lost.error))
-
-    async def end(self, *, timeout: float = COMMAND_SECONDS) -> None:  # noqa: ASYNC109
-        """End the running stream, also one that is being repaired; without one, do nothing."""
-        self._again = False
-        if self._session is not None or self._lost.done():
-            await super().end(timeout=timeout)
 
     def give_up(self, error: errors.OdysseyNBError) -> None:
         """Let the connection be lost for `error`; it is freed when its block is left."""
@@ -384,6 +361,10 @@ class AsyncClient(Streams):
                 "the connection is being repaired", hint="Try again in a moment."
             )
         await self._session.send(message)
+
+    @property
+    def _is_up(self) -> bool:
+        return self._session is not None
 
     def _check(self) -> None:
         if self._lost.done():

@@ -18,7 +18,7 @@ from odyssey_nb.client.retry import RESUMES, Patience, delay, is_loopback
 from odyssey_nb.client.signaling import SocketLostError
 from odyssey_nb.concurrency import background
 from odyssey_nb.wire import stream as wire
-from odyssey_nb.wire.signaling import ENDED_BY_OWNER, CloseCode
+from odyssey_nb.wire.signaling import ENDED_BY_OWNER, LIMITS, CloseCode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -46,11 +46,16 @@ class Part(StrEnum):
 
 
 class SessionLostError(Exception):
-    """The session cannot go on, for `error`. It is `final` where no other is to be asked for."""
+    """The session cannot go on, for `error`. It is `final` where no other is to be asked for.
 
-    def __init__(self, error: errors.OdysseyNBError, *, final: bool = False) -> None:
-        super().__init__(error, final)
-        self.error, self.final = error, final
+    `limit` is the one that it has reached, in words; empty for none.
+    """
+
+    def __init__(
+        self, error: errors.OdysseyNBError, *, final: bool = False, limit: str = ""
+    ) -> None:
+        super().__init__(error, final, limit)
+        self.error, self.final, self.limit = error, final, limit
 
 
 def worst(losses: BaseExceptionGroup[SessionLostError]) -> SessionLostError:
@@ -72,6 +77,7 @@ class Hooks:
     want_keyframe: Callable[[], None]
     broken: Callable[[Part, str], None]  # and is being repaired; called again while it lasts
     whole: Callable[[Part], None]  # called again while it lasts
+    goes_on: Callable[[], bool]  # whether a limit that is reached is no end
     over: Callable[[SessionLostError], None]  # the last call; it is given back only then
     ended_by: Callable[[], str]  # who released it from outside; empty if nobody did
 
@@ -210,6 +216,8 @@ class Session:
             except SocketLostError as error:
                 if not self._up:
                     raise errors.NegotiationError("signaling closed too early") from None
+                if error.code == CloseCode.DURATION:
+                    raise self._at_limit("duration_limit_reached", str(error)) from None
                 if error.meant:
                     raise self._over(
                         str(error), final=True, outside=error.code == CloseCode.REPLACED
@@ -250,6 +258,8 @@ class Session:
                     text = f"the service says {message.reason}"
                     if not self._up:
                         raise errors.NegotiationError(text)
+                    if message.reason in LIMITS:
+                        raise self._at_limit(message.reason, text)
                     outside = message.reason == ENDED_BY_OWNER
                     raise self._over(text, final=True, outside=outside)
 
@@ -276,12 +286,21 @@ class Session:
                 self._hooks.whole(Part.PICTURES)
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _over(self, text: str, *, final: bool = False, outside: bool = False) -> SessionLostError:
+    def _at_limit(self, reason: str, text: str) -> SessionLostError:
+        """The service ended the session for that; `text` says so where it is the end."""
+        goes_on = self._hooks.goes_on()
+        if goes_on:
+            text = f"{LIMITS[reason]} was reached; going on with another connection"
+        return self._over(text, final=not goes_on, limit=LIMITS[reason])
+
+    def _over(
+        self, text: str, *, final: bool = False, outside: bool = False, limit: str = ""
+    ) -> SessionLostError:
         """Tell that the session is lost, and return what to raise."""
         who = self._hooks.ended_by()
         if who or outside:
             lost = SessionLostError(errors.EndedOutsideError(ended_outside(who)), final=True)
         else:
-            lost = SessionLostError(errors.ConnectionLostError(text), final=final)
+            lost = SessionLostError(errors.ConnectionLostError(text), final=final, limit=limit)
         self._hooks.over(lost)
         return lost

@@ -13,7 +13,8 @@ from odyssey_nb.client.stream import Exchange, stream_error
 from odyssey_nb.media.ring import Sequence
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.link import BroadcastStarted, StreamChanged
-from odyssey_nb.wire.status import StreamState, advance_stream
+from odyssey_nb.wire.signaling import LIMITS
+from odyssey_nb.wire.status import Extension, StreamState, advance_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -72,6 +73,8 @@ class Streams(ABC):
         self._portrait = False  # whether the newest is
         self._bypass: bool | None = None  # what its start said of the expansion of prompts
         self._applied = ""  # the prompt that it applied last
+        self.extends = Extension.NONE
+        self._continues = ""  # past which limit it goes on, until it does
 
     @abstractmethod
     def want_keyframe(self) -> None:
@@ -84,6 +87,10 @@ class Streams(ABC):
     @abstractmethod
     def _check(self) -> None:
         """Raise ConnectionLostError unless streams can be asked for something."""
+
+    @abstractmethod
+    def _go_on(self, limit: str) -> bool:
+        """The stream reaches `limit`; return whether another one takes its place."""
 
     @property
     def lost(self) -> asyncio.Future[errors.OdysseyNBError]:
@@ -103,6 +110,7 @@ class Streams(ABC):
         image: Source | None = None,
         broadcast: bool = False,
         bypass_expansion: bool = False,
+        extend: bool = False,
         timeout: float = START_SECONDS,  # noqa: ASYNC109
     ) -> ClientStream:
         """Start a stream and return it once its first picture is made.
@@ -113,6 +121,7 @@ class Streams(ABC):
             image: What it starts from; see `media.image.pack`.
             broadcast: Let others watch; `broadcast` tells where, once they can.
             bypass_expansion: Take the prompts as they are (protocol section 5.5); a privilege.
+            extend: Go on past the limits of stream and connection, as another stream; see `extend`.
             timeout: Longest wait for the answer, in seconds.
 
         Raises:
@@ -142,7 +151,14 @@ class Streams(ABC):
             broadcast=broadcast,
             bypass_vlm_expansion=bypass_expansion or None,
         )
-        return await self._begin(message, timeout=timeout)
+        stream = await self._begin(message, timeout=timeout)
+        self._extend(Extension.ALWAYS if extend else Extension.NONE)
+        return stream
+
+    def _extend(self, extends: Extension) -> None:
+        if extends != self.extends:
+            self.extends = extends
+            self._tell_stream()
 
     async def _begin(
         self,
@@ -328,6 +344,10 @@ class Streams(ABC):
         if self._broadcast is not None:
             self._broadcast.cancel()
         if self.stream_state in {StreamState.STREAMING, StreamState.ENDING}:
+            if reason in LIMITS and self._go_on(LIMITS[reason]):
+                self._continues = LIMITS[reason]
+            elif reason != "connection_lost":
+                self.extends = Extension.NONE
             self._move_stream(StreamState.NONE, reason=reason, message=message)
             self._interacts.give_up(errors.NoStreamError("the stream ended meanwhile"))
 
@@ -342,6 +362,8 @@ class Streams(ABC):
                 connection=self.name,
                 stream=self._sequence.stream,
                 state=str(self.stream_state),
+                extends=str(self.extends),
+                continues=self._continues,
                 **more,  # type: ignore[arg-type]  # only texts are passed, and never the type
             )
         )

@@ -15,6 +15,7 @@ from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.kernel.tables import clock
 from odyssey_nb.wire import link as wire
+from odyssey_nb.wire.signaling import LIMITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,11 +83,14 @@ class Connection(Held):
         image: Source | None = None,
         broadcast: bool = False,
         bypass_expansion: bool = False,
+        extend: bool = False,
         timeout: float = START_SECONDS,
     ) -> Stream:
         """Start a stream, and return it when its first picture is there.
 
         A stream that runs on this connection is ended first, so a cell can be re-run.
+
+        >>> stream = conn.start("a misty forest at dawn", extend=True)
 
         Args:
             prompt: The world in words.
@@ -96,6 +100,8 @@ class Connection(Held):
                 scaled to cover the picture and cut at its centre.
             broadcast: Let others watch; the stream's `broadcast` says where.
             bypass_expansion: Let the service take prompts as they are, where the account may.
+            extend: Let it go on past the service's limits until it is ended, as `Stream.extend`
+                does; also those of the connection, for which another one then takes its place.
             timeout: Longest wait, in seconds.
 
         Raises:
@@ -111,6 +117,7 @@ class Connection(Held):
             image=image,
             broadcast=broadcast,
             bypass_expansion=bypass_expansion,
+            extend=extend,
             timeout=timeout,
         )
         beginning.prepare()
@@ -129,6 +136,7 @@ class Connection(Held):
         image: Source | None = None,
         broadcast: bool = False,
         bypass_expansion: bool = False,
+        extend: bool = False,
         timeout: float = START_SECONDS,
     ) -> Beginning:
         """Return the steps of `start`, for whoever takes them one by one; nothing is done yet."""
@@ -140,6 +148,7 @@ class Connection(Held):
             timeout,
             broadcast=broadcast,
             bypass_expansion=bypass_expansion,
+            extend=extend,
         )
 
     def disconnect(self) -> None:
@@ -213,13 +222,21 @@ class Connection(Held):
     def _follow_stream(self, event: wire.StreamChanged) -> None:
         if event.prompt:
             self.applied_prompt = event.prompt
+        self.extends = event.extends
         if event.state == "starting":
-            self.stage = "starting the stream"
-        elif event.state == "streaming" and self.stream is None:
+            self.at_limit = False
+            if self.stream is None:
+                self.stage = "starting the stream"
+            else:
+                self.stream.go_on(event.stream)
+        elif event.state == "streaming" and self.stream is not None:
+            self.stream.id = event.stream_id or self.stream.id
+        elif event.state == "streaming":
             self.stage = ""
             self.stream = Stream(self, event.stream, event.stream_id)
-        elif event.state == "none":
+        elif event.state == "none" and not event.continues:
             self.stage = ""
+            self.at_limit = event.reason in LIMITS
             if self.stream is not None:
                 self.stream.ended_for = event.reason
             self.stream = None
@@ -272,12 +289,14 @@ class Beginning:
         *,
         broadcast: bool,
         bypass_expansion: bool,
+        extend: bool,
     ) -> None:
         self._connection = connection
         self._portrait = is_portrait(orientation)
         self._prompt, self._orientation, self._timeout = prompt, orientation, timeout
         self._image, self._url = image, ""
         self._broadcast, self._bypass_expansion = broadcast, bypass_expansion
+        self._extend = extend
         self._waiter: Waiter[wire.Answer] | None = None
 
     def prepare(self) -> None:
@@ -307,6 +326,7 @@ class Beginning:
             image=self._url,
             broadcast=self._broadcast,
             bypass_expansion=self._bypass_expansion,
+            extend=self._extend,
         )
 
     def wait(self) -> Stream:

@@ -42,6 +42,8 @@ class Held(ABC):
         orientation: That of its pictures, where it is known.
         problem: Why it failed or why its last stream ended early, in one line; else empty.
         clocks: When what ends, as the sidecar told it last.
+        extends: Past how many limits its stream goes on: a word of `Extension`.
+        at_limit: Whether its last stream has ended at one.
         released: How many seconds the goodbye of a kernel that ends took; None before.
         hidden: Ends what nobody sees; None where nothing is held that anybody waits for.
     """
@@ -60,6 +62,7 @@ class Held(ABC):
         self.problem = ""
         self.orientation = ORIENTATIONS[0]
         self.clocks = wire.Clocks(connection=name)
+        self.extends, self.at_limit = "", False
         self.released: float | None = None
         self.link = link
         self._manager = manager

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INTERACT_SECONDS = 10.0
 END_SECONDS = 10.0
+EXTEND_SECONDS = 30.0
 MARK_SECONDS = 5.0
 
 # Why a stream ends as it should: it or its connection was ended, or a limit was reached.
@@ -27,7 +28,7 @@ class Stream(Pictures):
 
     Attributes:
         id: The service's id of the stream.
-        number: Counts the connection's streams, from 1.
+        number: Counts the connection's streams, from 1; another one once it has gone on.
         ended_for: Why it ended; empty while it runs.
         broadcast: Where others can watch it; None where they cannot, or not yet.
     """
@@ -39,7 +40,9 @@ class Stream(Pictures):
         self.id = stream_id
         self.ended_for = ""
         self.broadcast: Broadcast | None = None
-        self.aio = Aio(self, "interact", "frame", "frames", "snapshot", "last", "mark", "end")
+        self.aio = Aio(
+            self, "interact", "frame", "frames", "snapshot", "last", "mark", "extend", "end"
+        )
 
     @property
     def _held(self) -> Connection:
@@ -93,6 +96,33 @@ class Stream(Pictures):
         """
         self._check()
         return self.connection.request(wire.Mark, timeout=MARK_SECONDS, text=text).time
+
+    def extend(self, *, always: bool = False, timeout: float = EXTEND_SECONDS) -> None:
+        """Let the stream go on past its next limit, or `always`: that of itself or its connection.
+
+        The service ends it there and another one takes its place: it begins from the last picture,
+        where streams may start from an image, with the prompt that was applied last. This object
+        and the Player go on with it, and `last` has an event "continued". A stream that a limit has
+        ended goes on at once, as ``conn.stream``. Ending it is the end.
+
+        >>> stream.extend()
+        >>> stream = conn.start("a misty forest at dawn", extend=True)  # past every limit
+
+        Args:
+            always: Past every limit, not only the next.
+            timeout: Longest wait where it goes on at once, in seconds.
+
+        Raises:
+            NotConnectedError: The connection is closed.
+            StreamError, LimitError: The service refused.
+        """
+        self.connection.link.check_process()
+        self.connection.request(wire.Continue, timeout=timeout, always=always)
+
+    def go_on(self, number: int) -> None:
+        """It goes on as the connection's stream `number`."""
+        self.number = number
+        self.broadcast = None
 
     def end(self) -> None:
         """End the stream; the connection stays. A stream that has ended is left alone."""

@@ -66,6 +66,10 @@ class HeldConnection(Held):
         match request.type:
             case "start":
                 return wire.Answer(id=request.id, text=await self._start(client, request))
+            case "continue":
+                async with self._turn:
+                    await client.extend(always=request.always, timeout=request.timeout)
+                return wire.Answer(id=request.id)
             case "interact":
                 applied = await client.interact(request.prompt, timeout=request.timeout)
                 return wire.Answer(id=request.id, text=applied)
@@ -94,6 +98,7 @@ class HeldConnection(Held):
                     image=request.image or None,
                     broadcast=request.broadcast,
                     bypass_expansion=request.bypass_expansion,
+                    extend=request.extend,
                     timeout=request.timeout,
                 )
                 if request.broadcast:
@@ -117,7 +122,10 @@ class HeldConnection(Held):
         """Pass an event on, and remember what it says about the stream."""
         if event.type == "stream_changed" and event.state == "streaming" and event.prompt:
             kind = "start" if event.stream_id else "interact"
-            self._remember(kind, event.stream, self._shown(event.stream), event.prompt)
+            time = self._shown(event.stream)
+            self._remember(kind, event.stream, time, event.prompt)
+            if event.continues:
+                self._remember("continued", event.stream, time, f"past {event.continues}")
         elif event.type == "status_changed":
             if self._repairing and event.status == "connected" and self._client is not None:
                 stream = self._client.stream_number

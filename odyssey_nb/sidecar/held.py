@@ -191,7 +191,9 @@ class Held(ABC):
         latest = self._latest.get("stream_changed")
         if not stream or latest is None or latest.type != "stream_changed":
             return False
-        return latest.stream > stream or (latest.stream == stream and latest.state == "none")
+        return latest.stream > stream or (
+            latest.stream == stream and latest.state == "none" and not latest.continues
+        )
 
     def _remember(self, kind: str, stream: int, time: float, text: str) -> None:
         self._happenings.append(wire.Happening(stream=stream, time=time, kind=kind, text=text))

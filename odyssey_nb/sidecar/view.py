@@ -219,7 +219,8 @@ class _View:
 
     def _take(
         self,
-        message: wire.Interact
+        message: wire.Continue
+        | wire.Interact
         | wire.Mark
         | wire.End
         | wire.Disconnect
@@ -250,7 +251,10 @@ class _View:
                 self._commands += 1
                 self._crew.start(self._do(message))
 
-    async def _do(self, message: wire.Interact | wire.Mark | wire.End | wire.Disconnect) -> None:
+    async def _do(
+        self,
+        message: wire.Continue | wire.Interact | wire.Mark | wire.End | wire.Disconnect,
+    ) -> None:
         try:
             if message.type == "disconnect":
                 await self._disconnect(self._held)

@@ -10,9 +10,11 @@ import anywidget
 import traitlets as t
 
 from odyssey_nb.errors import EmptyPromptError, NoStreamError, NotConnectedError
+from odyssey_nb.kernel.connection import START_SECONDS
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
 from odyssey_nb.widgets.transport import Window
+from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +68,10 @@ class Player(anywidget.AnyWidget):
     idle_since = t.Float(
         0.0, help="Since when a streamer is held without a stream, in epoch seconds; 0: it is not."
     ).tag(sync=True)
+    extends = t.Enum(
+        ["", "once", "always"], "", help="Past how many limits the stream goes on."
+    ).tag(sync=True)
+    at_limit = t.Bool(False, help="Whether a limit has ended the last stream.").tag(sync=True)
     unseen_step = t.Enum(
         ["", "end", "disconnect"], "", help="What is about to come of it that nobody sees it."
     ).tag(sync=True)
@@ -127,6 +133,7 @@ class Player(anywidget.AnyWidget):
             self.target = connection.target
             self.orientation = connection.orientation
             self.error, self.hint = error, hint
+            self.extends, self.at_limit = connection.extends, connection.at_limit
             for clock in CLOCKS:
                 self.set_trait(clock, getattr(connection.clocks, clock))
             hidden = connection.hidden if connection.is_open else None
@@ -202,7 +209,7 @@ class Player(anywidget.AnyWidget):
                 self._connection.want_keyframe()
         elif kind == "direct":
             answer_command(self, content, lambda: (self._admit(str(content.get("origin"))), []))
-        elif kind in {"interact", "start", "mark", "end", "disconnect"}:
+        elif kind in {"interact", "start", "continue", "mark", "end", "disconnect"}:
             prompt = str(content.get("prompt") or "")
             answer_command(self, content, lambda: (self._do(kind, prompt), []))
 
@@ -258,6 +265,10 @@ class Player(anywidget.AnyWidget):
                     raise EmptyPromptError
                 connection = manager.get(self.name) or manager.reopen(self.name)
                 return {"prompt": connection.start(prompt, orientation=self.orientation).prompt}
+            case "continue":
+                if self._connection is None:
+                    raise NotConnectedError(f"{self.name!r} is not connected")
+                self._connection.request(wire.Continue, timeout=START_SECONDS)
             case "interact":
                 return {"prompt": self._stream().interact(prompt)}
             case "mark":

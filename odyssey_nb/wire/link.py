@@ -65,6 +65,7 @@ class Start:
     image: str = field(default="", repr=False)  # a data URL
     broadcast: bool = False
     bypass_expansion: bool = False
+    extend: bool = False  # past every limit, as another stream from the last picture
     type: Literal["start"] = "start"
 
 
@@ -98,6 +99,17 @@ class End:
     connection: str
     timeout: float
     type: Literal["end"] = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continue:
+    """Let the stream go on past its next limit, or `always`; one that has ended goes on now."""
+
+    id: int
+    connection: str
+    timeout: float
+    always: bool = False
+    type: Literal["continue"] = "continue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,13 +231,13 @@ class Picture:
 class Happening:
     """Something that happened to stream number `stream`, at `time` of its pictures.
 
-    Of `kind` "start", "interact", "mark" or "reconnected".
+    Of `kind` "start", "continued", "interact", "mark" or "reconnected".
     """
 
     stream: int
     time: float
     kind: str
-    text: str  # the applied prompt, the mark's words, or how it was reconnected
+    text: str  # the applied prompt, the mark's words, or how it was reconnected or continued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +287,11 @@ class SessionGranted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamChanged:
-    """A stream began, took a prompt or ended (`state` none); `reason` says why it ended."""
+    """A stream began, took a prompt or ended (`state` none); `reason` says why it ended.
+
+    `extends` is a word of `Extension`. `continues` says past which limit one goes on as another:
+    told when the one ends, and as the other begins.
+    """
 
     connection: str
     stream: int
@@ -284,6 +300,8 @@ class StreamChanged:
     prompt: str = ""
     reason: str = ""
     message: str = ""
+    extends: str = ""
+    continues: str = ""
     type: Literal["stream_changed"] = "stream_changed"
 
 
@@ -327,12 +345,13 @@ class Seen:
     type: Literal["seen"] = "seen"
 
 
-Command = Start | Interact | Mark | End | Fetch  # of one connection; each is answered
+Command = Start | Continue | Interact | Mark | End | Fetch  # of one connection; each is answered
 FromKernel = (
     Hello
     | Connect
     | Watch
     | Start
+    | Continue
     | Interact
     | Mark
     | End
@@ -345,12 +364,24 @@ FromKernel = (
     | Unsubscribe
     | WantKeyframe
 )
-Request = Connect | Watch | Start | Interact | Mark | End | Disconnect | Goodbye | Fetch | Admit
+Request = (
+    Connect
+    | Watch
+    | Start
+    | Continue
+    | Interact
+    | Mark
+    | End
+    | Disconnect
+    | Goodbye
+    | Fetch
+    | Admit
+)
 Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Clocks | Seen
 FromSidecar = Hello | Answer | Picture | Event
 
 from_kernel: Codec[FromKernel] = Codec(
-    Hello, Connect, Watch, Start, Interact, Mark, End, Disconnect, Goodbye,
+    Hello, Connect, Watch, Start, Continue, Interact, Mark, End, Disconnect, Goodbye,
     Fetch, Admit, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(

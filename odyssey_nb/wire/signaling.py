@@ -74,6 +74,12 @@ class CloseCode(IntEnum):
 
 ENDED_BY_OWNER = "ended_by_owner"  # a problem's reason: the account ended it, but not its client
 
+# What a problem's reason, or a stream's, says of the limit that is reached.
+LIMITS = {
+    "session_timeout": "the stream's limit",
+    "duration_limit_reached": "the connection's limit",
+}
+
 FromServer = Offer | IceCandidate | SignalingProblem
 FromClient = Answer | IceCandidate | KeepAlive | ClientDisconnecting | InteractiveStreamStart
 

@@ -25,6 +25,14 @@ class StreamState(StrEnum):
     ENDING = "ending"
 
 
+class Extension(StrEnum):
+    """Past how many limits a stream goes on, as another stream."""
+
+    NONE = ""
+    ONCE = "once"
+    ALWAYS = "always"
+
+
 MOVES: dict[Status, frozenset[Status]] = {
     Status.DISCONNECTED: frozenset({Status.AUTHENTICATING, Status.CONNECTING}),
     Status.AUTHENTICATING: frozenset({Status.CONNECTING, Status.FAILED, Status.DISCONNECTED}),

@@ -16,6 +16,7 @@ from odyssey_nb.wire.codec import Codec
 from odyssey_nb.wire.link import (
     Answer,
     Clocks,
+    Continue,
     Credit,
     Disconnect,
     End,
@@ -53,6 +54,7 @@ class Welcome:
 # No `Start`: the kernel, which knows what a connection was opened with, also opens it again.
 FromPage = (
     Enter
+    | Continue
     | Interact
     | Mark
     | End
@@ -66,7 +68,17 @@ FromPage = (
 ToPage = Welcome | Answer | StatusChanged | StreamChanged | Clocks
 
 from_page: Codec[FromPage] = Codec(
-    Enter, Interact, Mark, End, Disconnect, Subscribe, Credit, Unsubscribe, WantKeyframe, Seen
+    Enter,
+    Continue,
+    Interact,
+    Mark,
+    End,
+    Disconnect,
+    Subscribe,
+    Credit,
+    Unsubscribe,
+    WantKeyframe,
+    Seen,
 )
 to_page: Codec[ToPage] = Codec(Welcome, Answer, StatusChanged, StreamChanged, Clocks)
 

@@ -10,7 +10,7 @@ const { Latest, prove, traitsOf, unpack } = await import(
 );
 
 const status = (status, message = "", hint = "") => ({ type: "status_changed", status, message, hint });
-const stream = (state, more = {}) => ({ type: "stream_changed", state, prompt: "", reason: "", ...more });
+const stream = (state, more = {}) => ({ type: "stream_changed", state, prompt: "", reason: "", extends: "", continues: "", ...more });
 
 for (const [event, traits] of [
   [status("connected", "hello"), { status: "connected", stage: "" }],
@@ -20,15 +20,30 @@ for (const [event, traits] of [
     status("failed", "no", "do"),
     { status: "failed", stage: "", streaming: false, error: "no", hint: "do" },
   ],
-  [stream("starting"), { stage: "starting the stream" }],
+  [stream("starting"), { extends: "", at_limit: false, stage: "starting the stream" }],
+  [
+    stream("starting", { extends: "always", continues: "the stream's limit" }),
+    { extends: "always", at_limit: false },
+  ],
   [
     stream("streaming", { prompt: "fog" }),
-    { applied_prompt: "fog", stage: "", streaming: true },
+    { applied_prompt: "fog", extends: "", stage: "", streaming: true },
   ],
-  [stream("none", { reason: "ended" }), { stage: "", streaming: false }],
   [
-    stream("none", { reason: "time_limit", message: "150 s are over" }),
-    { stage: "", streaming: false, error: "150 s are over", hint: "" },
+    stream("none", { reason: "ended" }),
+    { extends: "", stage: "", streaming: false, at_limit: false },
+  ],
+  [
+    stream("none", { reason: "session_timeout", extends: "once", continues: "the stream's limit" }),
+    { extends: "once" },
+  ],
+  [
+    stream("none", { reason: "session_timeout", message: "150 s are over" }),
+    { extends: "", stage: "", streaming: false, at_limit: true, error: "150 s are over", hint: "" },
+  ],
+  [
+    { type: "clocks", stream_ends: 1, connection_ends: 2, idle_since: 3, idle_ends: 4 },
+    { stream_ends: 1, connection_ends: 2, idle_since: 3, idle_ends: 4 },
   ],
 ]) {
   test(`${JSON.stringify(event)} in the words of the traits`, () => {

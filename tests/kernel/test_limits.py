@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import odyssey_nb as ody
+from odyssey_nb import errors
 from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from tests.conftest import API_KEY, Service, wait_until
 from tests.service.running import running
 
@@ -52,3 +54,66 @@ def test_what_is_left_is_told(tmp_path: Path) -> None:
         wait_until(lambda: conn.remaining <= 90, what="the idle clock")
         conn.disconnect()
         assert conn.remaining is None
+
+
+def test_a_stream_goes_on_past_its_limits(tmp_path: Path) -> None:
+    """With extend=True one object follows stream after stream, with the prompt applied last.
+
+    A loop over its pictures goes on too, the clip says when, and ending it is the end.
+    """
+    with limited(tmp_path, "stream_seconds=3") as it:
+        conn = connect(it)
+        stream = conn.start("a forest", extend=True)
+        assert stream.interact("snow") == "snow"
+        first, numbers = stream.id, set()
+        for picture in stream:
+            numbers.add(stream.number)
+            shown = read(picture)[1]
+            if len(numbers) == 3:
+                break
+        assert numbers == {1, 2, 3}
+        assert shown == prompt_hash("snow")
+        assert stream.active
+        assert conn.stream is stream
+        assert stream.id != first
+        kinds = [each["type"] for each in stream.last(30).events]
+        assert kinds[:2] == ["start", "continued"]
+        assert len(it.sessions()) == 1, "all on one connection"
+        stream.end()
+        assert conn.stream is None
+        assert "stream_id" not in it.sessions()[0]
+
+
+def test_a_stream_goes_on_past_the_connections_limit(tmp_path: Path) -> None:
+    """The account's only connection is given back before another one takes its place."""
+    limits = ("connection_seconds=15", "concurrent_streams=1")
+    with limited(tmp_path, *limits) as it:
+        conn = connect(it)
+        stream = conn.start("a forest", extend=True)
+        before = conn.session_id
+        wait_until(lambda: stream.number > 1, seconds=60, what="the next stream")
+        wait_until(lambda: conn.status == "connected", what="the next connection")
+        (after,) = it.sessions()
+        assert before != after["session_id"] == conn.session_id
+        assert conn.stream is stream
+        assert conn.history[2:] == ["connected", "reconnecting", "connected"]
+        assert read(stream.frame())[1] == prompt_hash("a forest")
+        assert stream.last(30).events[1] == {
+            "time": 0, "type": "continued", "text": "past the connection's limit"
+        }  # fmt: skip
+
+
+def test_a_stream_is_told_to_go_on_once(tmp_path: Path) -> None:
+    """It goes on past the next limit and ends at the one after; then it can go on at once."""
+    with limited(tmp_path, "stream_seconds=3") as it:
+        conn = connect(it)
+        stream = conn.start("a forest")
+        stream.extend()
+        assert stream.number == 1, "nothing ends early"
+        wait_until(lambda: not stream.active, seconds=40, what="the second limit")
+        assert (stream.number, stream.ended_for) == (2, "session_timeout")
+        with pytest.raises(errors.NoStreamError):
+            stream.interact("snow")
+        stream.extend()
+        assert conn.stream.number == 3
+        assert read(conn.stream.frame())[1] == prompt_hash("a forest")

@@ -20,6 +20,7 @@ const ASK_EVERY = 5000;
 const FIRST_RETRY = 1000;
 const MOST_TRIES = 4; // in a row; a tunnel to another machine looks like loopback, and stays one
 const BROKEN = "the line to the sidecar broke; try again";
+const LIMITS = ["session_timeout", "duration_limit_reached"];
 const HARMLESS = ["ended", "not_started", "connection_lost"];
 
 /** @typedef {{ port: number, token: string, secret: string, first: number }} Pass */
@@ -31,7 +32,7 @@ const HARMLESS = ["ended", "not_started", "connection_lost"];
  * @returns {Record<string, any>}
  */
 export function traitsOf(event) {
-  const { type, status, state, message, hint, prompt, reason } = event;
+  const { type, status, state, message, hint, prompt, reason, continues } = event;
   if (type === "status_changed") {
     const busy = UNDERWAY.includes(status) || status === "reconnecting";
     const stage = busy ? message : "";
@@ -41,10 +42,13 @@ export function traitsOf(event) {
   }
   if (type === "clocks") return Object.fromEntries(CLOCKS.map((name) => [name, event[name]]));
   const applied = prompt ? { applied_prompt: prompt } : {};
-  if (state === "starting") return { ...applied, stage: "starting the stream" };
-  if (state === "streaming") return { ...applied, stage: "", streaming: true };
-  if (state !== "none") return applied;
-  const ended = { ...applied, stage: "", streaming: false };
+  const said = { ...applied, extends: event.extends };
+  if (state === "starting") {
+    return { ...said, at_limit: false, ...(continues ? {} : { stage: "starting the stream" }) };
+  }
+  if (state === "streaming") return { ...said, stage: "", streaming: true };
+  if (state !== "none" || continues) return said;
+  const ended = { ...said, stage: "", streaming: false, at_limit: LIMITS.includes(reason) };
   return HARMLESS.includes(reason) ? ended : { ...ended, error: message || reason, hint: "" };
 }
 

@@ -30,9 +30,14 @@ export function furnish() {
   });
   float.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${FLOAT_ICON}"/></svg>`;
   const notice = element("div", { class: "odyssey-notice", role: "status", hidden: "" });
+  const aboutToEnd = element("span", { "aria-hidden": "true" });
+  const aloud = element("span", { class: "odyssey-aloud", "aria-live": "polite" });
+  const goOn = element("button", { type: "button", class: "odyssey-go-on" }, "Continue");
+  goOn.title = "go on with a new stream, from the last picture and prompt";
+  const ending = element("div", { class: "odyssey-ending", hidden: "" }, aboutToEnd, goOn);
   // It takes the focus, so that keys reach the player.
   const focus = { class: "odyssey-screen", tabindex: "0" };
-  const screen = element("div", focus, canvas, veil, pill, meter, notice, float, expand);
+  const screen = element("div", focus, canvas, veil, pill, meter, notice, ending, aloud, float, expand);
 
   const sending = element("span", { class: "odyssey-sending" });
   const prompt = element("span", { class: "odyssey-prompt" });
@@ -58,8 +63,8 @@ export function furnish() {
 
   const error = element("span", { class: "odyssey-error" });
   const hint = element("span", { class: "odyssey-hint" });
-  const aloud = { class: "odyssey-problem", "aria-live": "polite" };
-  const problem = element("p", aloud, error, " ", hint);
+  const polite = { class: "odyssey-problem", "aria-live": "polite" };
+  const problem = element("p", polite, error, " ", hint);
 
   const root = element(
     "div",
@@ -71,7 +76,7 @@ export function furnish() {
     problem,
   );
   return {
-    root, screen, canvas, pill, words, meter, veil, stage, notice, float, expand, under, sending,
+    root, screen, canvas, pill, words, meter, veil, stage, notice, ending, aboutToEnd, aloud, goOn, float, expand, under, sending,
     prompt, source, caption, form, input, send, mark, end, disconnect, problem, error, hint,
   };
 }

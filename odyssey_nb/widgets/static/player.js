@@ -9,7 +9,7 @@ import { Commands, Throttle, clock, every, keepKeys, listen, randomId, say } fro
 import { Direct, Latest, traitsOf } from "./direct.js";
 import { Floating } from "./floating.js";
 import { furnish } from "./furniture.js";
-import { CLOCKS, leftOf, meterOf } from "./limits.js";
+import { CLOCKS, endingOf, leftOf, meterOf } from "./limits.js";
 import { KernelClock, KernelWatch } from "./kernel.js";
 import { NO_DECODER, Rate, Screen } from "./screen.js";
 import { Unseen } from "./unseen.js";
@@ -28,6 +28,8 @@ import { PATHS, UNDERWAY, fateOf, pillOf, seenAgain } from "./words.js";
  * @property {number} connection_ends  Unix time in seconds; 0 when unknown
  * @property {number} idle_since  Unix time in seconds; 0 while there is a stream
  * @property {number} idle_ends  Unix time in seconds; 0 while there is a stream
+ * @property {"" | "once" | "always"} extends  past how many limits the stream goes on
+ * @property {boolean} at_limit  a limit has ended the last stream
  * @property {string} unseen_step  what is about to come of it that nobody sees it
  * @property {number} unseen_due  Unix time in seconds; 0 while nothing is
  * @property {string} name  the connection's
@@ -36,7 +38,7 @@ import { PATHS, UNDERWAY, fateOf, pillOf, seenAgain } from "./words.js";
  * @property {string} caption  a text of the user's own
  */
 
-/** @typedef {"start" | "interact" | "mark" | "end" | "disconnect"} Verb */
+/** @typedef {"start" | "continue" | "interact" | "mark" | "end" | "disconnect"} Verb */
 
 const ACKNOWLEDGE_EVERY = 250; // milliseconds, as all times here
 const QUIET_AFTER = 3000;
@@ -45,12 +47,19 @@ const NOTICE_FOR = 6000;
 const KEYFRAME_EVERY = 1000;
 const KEYFRAME_PATIENCE = 300; // coming into view brings a keyframe unasked
 /** @type {Record<Verb, number>} */
-const DEADLINES = { start: 80_000, interact: 10_000, mark: 8000, end: 10_000, disconnect: 10_000 };
+const DEADLINES = {
+  start: 80_000,
+  continue: 35_000,
+  interact: 10_000,
+  mark: 8000,
+  end: 10_000,
+  disconnect: 10_000,
+};
 
-const WARN_SECONDS = 15;
 const PASS_WITHIN = 10_000;
 // Directly too.
-const TOLD = ["status", "streaming", "stage", "applied_prompt", "error", "hint", ...CLOCKS];
+const SAID = ["status", "streaming", "stage", "applied_prompt", "error", "hint"];
+const TOLD = [...SAID, "extends", "at_limit", ...CLOCKS];
 
 const QUIET = "no picture for 3 s; the kernel or the service may be gone";
 const OPEN = ["authenticating", "connecting", "connected", "reconnecting"];
@@ -263,11 +272,19 @@ function render({ model, el }) {
     const path = direct.flowing ? "direct" : "relay";
     root.dataset.path = path;
     const clocks = clocksNow();
-    say(parts.meter, meterOf({ streaming, fps, path }, clocks, now));
+    const goesOn = latest.get("extends") !== "";
+    say(parts.meter, meterOf({ streaming, fps, path, goesOn }, clocks, now));
     parts.meter.title = PATHS[path];
     parts.meter.hidden = parts.meter.textContent === "";
-    const ends = streaming ? clocks.stream_ends : 0;
-    parts.meter.classList.toggle("odyssey-soon", ends > 0 && ends - now < WARN_SECONDS);
+    const open = reachable() && latest.get("status") === "connected" && !model.get("spectating");
+    const state = { streaming, again: applied !== "", atLimit: latest.get("at_limit"), goesOn };
+    const ending = open ? endingOf(state, clocks, now) : null;
+    parts.ending.hidden = ending === null;
+    if (ending) say(parts.aboutToEnd, ending.words);
+    say(parts.aloud, ending ? ending.aloud : "");
+    parts.goOn.hidden = !ending?.offer;
+    parts.goOn.disabled = pending.some(({ verb }) => verb === "continue");
+    parts.meter.classList.toggle("odyssey-soon", ending !== null);
     const named = model.get("spectating") ? "watching" : model.get("name");
     const source = [named, model.get("target"), leftOf(clocks, now)];
     say(parts.source, source.filter(Boolean).join(" · "));
@@ -434,6 +451,7 @@ function render({ model, el }) {
     },
     { signal },
   );
+  parts.goOn.addEventListener("click", () => command("continue"), { signal });
   parts.mark.addEventListener("click", () => command("mark"), { signal });
   parts.end.addEventListener("click", () => command("end"), { signal });
   parts.disconnect.addEventListener("click", () => command("disconnect"), { signal });
