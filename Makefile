@@ -80,7 +80,7 @@ ROUNDS := 3
 bench: .venv-newest/.ready ## measure in ROUNDS=3, print and write tests/benchmarks/README.md
 	@.ci/setup bench
 	@.ci/setup chromium
-	@BENCH_ROUNDS=$(ROUNDS) $(NEWEST)/pytest -m benchmark --capture=no tests/benchmarks \
+	@TQDM_DISABLE=1 BENCH_ROUNDS=$(ROUNDS) $(NEWEST)/pytest -m benchmark --capture=no tests/benchmarks \
 		--ignore=tests/benchmarks/test_targets.py
 
 .PHONY: bench-check

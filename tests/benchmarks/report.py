@@ -156,19 +156,18 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 def table(figures: Figures) -> str:
     """Return the table of all ways."""
-    rows = [
-        _row("", "per second, latency: idle", "Python cell", "GIL held", "kernel ms", "sidecar ms",
-             "server ms", "browser ms", "KB", "PSNR dB"),
-        _row("---", *["--:"] * 9),
-    ]  # fmt: skip
+    whens = {"idle": "idle", "python": "Python cell", "gil": "GIL held"}
+    heads = [f"{text}: per second, p50 / p95 ms" for text in whens.values()]
+    heads += ["kernel ms", "sidecar ms", "server ms", "browser ms", "KB", "PSNR dB"]
+    rows = [_row("", *heads), _row("---", *["--:"] * len(heads))]
     for way, found in figures.items():
         rows.append(
             _row(
                 way,
                 *(
                     f"{_number(found[f'{when}.fps'])}, {_number(found[f'{when}.p50'], 0)}"
-                    f" / {_number(found[f'{when}.p95'], 0)} ms"
-                    for when in ("idle", "python", "gil")
+                    f" / {_number(found[f'{when}.p95'], 0)}"
+                    for when in whens
                 ),
                 *(_number(found[f"cost.{part}"], 2) for part in ("kernel", "sidecar")),
                 *(_number(found[f"cost.{part}"]) for part in ("server", "browser")),

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from tests.lab import Lab
 
 PROBE: Final = Path(__file__).with_name("probe.js")
-SECONDS: Final = 5.0  # that each measurement takes
-SETTLE: Final = 2.0  # seconds before each
-LOADED: Final = SETTLE + SECONDS + 1  # seconds that a cell keeps its kernel busy
+SECONDS: Final = 4.0  # that each measurement takes
+SETTLE: Final = 1.5  # seconds before each
+LOADED: Final = SETTLE + SECONDS + 0.5  # seconds that a cell keeps its kernel busy
 SHOTS: Final = 3
 
 PLAYER_CELL: Final = (
