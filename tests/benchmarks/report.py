@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from tests.benchmarks.view.figures import (
     DIRECT,
@@ -70,22 +70,29 @@ all of it. It carries its number and the time of its painting as black and white
 """
 
 
+class Found(TypedDict):
+    """What a benchmark says."""
+
+    sentence: str
+    met: bool  # as much as it has to be
+
+
 @dataclass
 class Report:
     """What was measured, this time or before."""
 
     view: dict[str, Any] = field(default_factory=dict)
-    others: dict[str, dict[str, str]] = field(default_factory=dict)  # section, what, sentence
+    others: dict[str, dict[str, Found]] = field(default_factory=dict)  # by section and what it is
 
     @classmethod
     def load(cls) -> Report:
         """Return what was measured last."""
         return cls(**json.loads(RESULTS.read_text())) if RESULTS.exists() else cls()
 
-    def say(self, section: str, what: str, sentence: str) -> None:
+    def say(self, section: str, what: str, sentence: str, *, met: bool = True) -> None:
         """Print what a benchmark found, and keep it in place of what it found before."""
         print(f"\n{what}: {sentence}")
-        self.others.setdefault(section, {})[what] = sentence
+        self.others.setdefault(section, {})[what] = Found(sentence=sentence, met=met)
 
     def save(self) -> None:
         """Write results, page, and the project's line about them."""
@@ -109,7 +116,10 @@ class Report:
             parts += [_conditions(self.view), table(self.figures), ratios(self.figures)]
             parts += ["Targets, of the same run:\n", targets(self.figures)]
         for section, found in sorted(self.others.items()):
-            lines = [f"- {what}: {sentence}" for what, sentence in found.items()]
+            lines = [
+                f"- {what}: {each['sentence']}{'' if each['met'] else ', **target missed**'}"
+                for what, each in found.items()
+            ]
             parts += [f"## {section}\n", "\n".join(lines)]
         return "\n".join(each.rstrip("\n") + "\n" for each in parts)
 

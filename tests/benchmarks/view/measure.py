@@ -16,7 +16,7 @@ from PIL import Image
 
 from odyssey_nb.service.worlds.test_pattern import STRIP, read
 from tests.benchmarks.view.figures import CANVAS, DIRECT, IMAGE, RELAY, RFB
-from tests.benchmarks.view.load import RUNNING
+from tests.benchmarks.view.load import RUNNING, STOP
 from tests.benchmarks.view.source import NAME, TIMES, exact
 from tests.browser.conftest import Notebook, open_in
 from tests.conftest import launch, wait_until
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 PROBE: Final = Path(__file__).with_name("probe.js")
 SECONDS: Final = 4.0  # that each measurement takes
 SETTLE: Final = 1.5  # seconds before each
-LOADED: Final = SETTLE + SECONDS + 0.5  # seconds that a cell keeps its kernel busy
 SHOTS: Final = 3
 
 PLAYER_CELL: Final = (
@@ -41,7 +40,7 @@ PLAYER_CELL: Final = (
     "stream = ody.connect(url={url!r}, api_key={key!r}).start('anything')\nstream"
 )
 PEER_CELL: Final = "from tests.benchmarks.view import {peer}\n{peer}.show({url!r}, {key!r})"
-LOAD_CELL: Final = "from tests.benchmarks.view import load\nload.{load}({seconds})"
+LOAD_CELL: Final = "from tests.benchmarks.view import load\nload.{load}()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def measure(way: Way, lab: Lab, browser: Browser, folder: Path) -> dict[str, Any
         context.add_init_script(f"globalThis.benchDirect = {str(way.direct).lower()}")
         context.add_init_script(path=PROBE)
         page = context.new_page()
-        loads = [LOAD_CELL.format(load=each, seconds=LOADED) for each in LOADS.values()]
+        loads = [LOAD_CELL.format(load=each) for each in LOADS.values()]
         notebook = open_in(page, lab, *loads, way.cell(service), name=f"{folder.name}.ipynb")
         notebook.run(len(loads))
         _wait_live(way, page)
@@ -151,17 +150,18 @@ def _wait_live(way: Way, page: Page) -> None:
 
 
 def _measured(way: Way, notebook: Notebook) -> dict[str, Any]:
-    page, running = notebook.page, notebook.lab.folder / RUNNING
+    page, folder = notebook.page, notebook.lab.folder
+    running = folder / RUNNING
     page.wait_for_timeout(SETTLE * 1000)
     painted, cost = _at_leisure(way, notebook)
     found: dict[str, Any] = {"idle": painted, "cost": cost, "psnr": _likeness(way, page)}
     for cell, load in enumerate(LOADS):
         notebook.run(cell)
-        wait_until(running.exists, seconds=30, what="the load's beginning")
+        wait_until(running.exists, seconds=60, what="the load's beginning")
         page.wait_for_timeout(SETTLE * 1000)
         found[load] = asdict(_watch(way, page))
-        assert running.exists(), "the load ended before its measurement"
-        wait_until(lambda: not running.exists(), seconds=30, what="the load's end")
+        (folder / STOP).touch()
+        wait_until(lambda: not running.exists(), seconds=60, what="the load's end")
     return found
 
 
