@@ -358,10 +358,11 @@ class ConnectionManager:
             if link.left:
                 connection.close_lease()
         if lost and not link.left:
-            self._releasing = threading.Thread(
+            releasing = threading.Thread(
                 target=self._release_lost, args=(lost,), name="odyssey-release", daemon=True
             )
-            self._releasing.start()
+            releasing.start()
+            self._releasing = releasing  # only now: whoever connects at this moment joins it
 
     def _release_lost(self, lost: list[Connection]) -> None:
         for connection in lost:

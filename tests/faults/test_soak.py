@@ -209,33 +209,35 @@ def test_nothing_grows(
     sizes = {name: Sizes() for name in ("kernel", "sidecar", "service", "page")}
     done: dict[str, int] = {"rounds": 0, "actions": 0}
     until = time.monotonic() + MINUTES * 60
-    with running_lab(machine.parent) as lab, desk(lab, chromium, page) as notebook:
-        while time.monotonic() < until or done["rounds"] < WARM_ROUNDS + 3:
-            notebook.show()
-            for _ in range(STEPS):
-                notebook.run(f"{chance.choice(ACTIONS)}; None")  # Out would keep streams
-                done["actions"] += 1
-            warm = done["rounds"] >= WARM_ROUNDS
-            kind = chance.choice(FAULTS) if warm else FAULTS[done["rounds"] % len(FAULTS)]
-            fault = _fault(kind, notebook, service, machine, chance)
-            done[fault] = done.get(fault, 0) + 1
-            notebook.run(STREAM)  # whatever happened, it goes on
-            assert notebook.run("ody.connect().is_open").endswith("True")
-            notebook.run(REST)
-            service.wait_free(seconds=10)
-            done["rounds"] += 1
-            if warm:
-                sizes["kernel"].look(notebook.kernel.process)
-                sizes["sidecar"].look(_one_sidecar(machine))
-                sizes["service"].look(psutil.Process(service.pid))
-                notebook.look(sizes["page"])
-            gc.collect()
+    try:
+        with running_lab(machine.parent) as lab, desk(lab, chromium, page) as notebook:
+            while time.monotonic() < until or done["rounds"] < WARM_ROUNDS + 3:
+                notebook.show()
+                for _ in range(STEPS):
+                    notebook.run(f"{chance.choice(ACTIONS)}; None")  # Out would keep streams
+                    done["actions"] += 1
+                warm = done["rounds"] >= WARM_ROUNDS
+                kind = chance.choice(FAULTS) if warm else FAULTS[done["rounds"] % len(FAULTS)]
+                fault = _fault(kind, notebook, service, machine, chance)
+                done[fault] = done.get(fault, 0) + 1
+                notebook.run(STREAM)  # whatever happened, it goes on
+                assert notebook.run("ody.connect().is_open").endswith("True")
+                notebook.run(REST)
+                service.wait_free(seconds=10)
+                done["rounds"] += 1
+                if warm:
+                    sizes["kernel"].look(notebook.kernel.process)
+                    sizes["sidecar"].look(_one_sidecar(machine))
+                    sizes["service"].look(psutil.Process(service.pid))
+                    notebook.look(sizes["page"])
+                gc.collect()
+    finally:  # an hour that failed in its last minute says what it saw
+        found = {name: each.thirds() for name, each in sizes.items()}
+        SOAK.write_text(
+            json.dumps({"minutes": MINUTES, "seed": seed, "done": done, "sizes": found}, indent=1)
+            + "\n"
+        )
     wait_until(lambda: not sidecars(machine), seconds=10, what="every sidecar's end")
-    found = {name: each.thirds() for name, each in sizes.items()}
-    SOAK.write_text(
-        json.dumps({"minutes": MINUTES, "seed": seed, "done": done, "sizes": found}, indent=1)
-        + "\n"
-    )
     # The service's pools of threads and database connections fill when they are needed.
     pools = dict(zip(("threads", "descriptors"), most, strict=True))
     grown = [
