@@ -65,7 +65,11 @@ all of it. It carries its number and the time of its painting as black and white
   cell holds the GIL 60 ms at a time, as compiled code does that never lets it go.
 - **CPU**: milliseconds of processor time per painted picture, at leisure: of the kernel, our
   sidecar, the Jupyter server, and all of Chromium (while nobody reads its pixels).
-- **KB**: what the page's sockets receive per painted picture, everything included.
+- **KB**: what the page's sockets receive per painted picture, everything included, also pictures
+  that came and were never painted. It depends on the content: H.264 has its 3 Mbit/s whatever is
+  shown, a JPEG (Pillow, quality 75) has not. Of six landscapes encoded without a page, this one is
+  the largest as JPEG, 8.9 times H.264's bytes; the other five are 3.2 to 5.6 times, so with those
+  a sixth of `Image`'s bytes is out of reach at this bitrate.
 - **PSNR**: of the luma of painted pictures against the world's, before any encoder.
 """
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 NAME: Final = "bench_source"
 PICTURES_PER_SECOND: Final = 30
-# Of the landscapes the one with the most detail, and rain moves in all of it: 110 KB as JPEG, and
-# hard for H.264 too.
+# Of six landscapes tried the one with the most detail, and so the largest as JPEG: 111 KB,
+# the others 41 to 73. H.264 has the same 3 Mbit/s for each, so this choice favours it in bytes.
 PROMPT: Final = "the city on a rainy night"
 TIMES: Final = 1 << 32  # milliseconds, after which they begin anew
 
