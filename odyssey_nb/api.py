@@ -31,6 +31,7 @@ def connect(
     api_key: str | None = None,
     timeout: float = 45.0,
     when_hidden: Given = ...,
+    budget: float | None = None,
 ) -> Connection:
     """Reserve a streamer, and return the connection to it. Safe to re-run: an open one is reused.
 
@@ -39,6 +40,7 @@ def connect(
     service's limits.
 
     >>> conn = connect()
+    >>> conn = connect(budget=10)  # ends by itself after ten minutes
     >>> with connect() as conn, conn.start("a beach") as stream: ...
 
     Args:
@@ -53,16 +55,26 @@ def connect(
             view has been shown; never while a cell runs, Python reads pictures, or a broadcast
             streams. The page counts down the last 30 s, or half of a shorter time. An open
             connection keeps what it has unless this is given.
+        budget: Minutes for which it may be held; then it ends, also if the kernel hangs. Left out
+            it is any time, and an open connection keeps what it has. Besides, all connections of
+            this user share what ``ODYSSEY_NB_BUDGET_MINUTES_PER_DAY`` says, by the local day.
 
     Raises:
         AuthError: The key was refused.
+        BudgetError: The day's budget is used up.
         LimitError: The account's limits refuse another connection.
         NoStreamerError: No streamer became free in time.
         ConnectError: The service, signaling or WebRTC did not come up.
         SettingError: The arguments contradict each other.
     """
     return get_manager().connect(
-        name, local=local, url=url, api_key=api_key, timeout=timeout, hidden=when_hidden
+        name,
+        local=local,
+        url=url,
+        api_key=api_key,
+        timeout=timeout,
+        hidden=when_hidden,
+        budget=budget,
     )
 
 

@@ -110,6 +110,35 @@ def when_hidden_setting() -> str | None:
     return os.environ.get("ODYSSEY_NB_WHEN_HIDDEN") or None
 
 
+def daily_budget_seconds() -> float:
+    """Return for how long connections may be held in one day, all together; 0: any time.
+
+    Raises:
+        SettingError: It is no positive number.
+    """
+    text = os.environ.get("ODYSSEY_NB_BUDGET_MINUTES_PER_DAY")
+    if not text:
+        return 0.0
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0
+    if not minutes > 0:
+        raise SettingError(
+            f"ODYSSEY_NB_BUDGET_MINUTES_PER_DAY is {text!r}",
+            hint="Set it to minutes, for example 60.",
+        )
+    return minutes * 60
+
+
+def ledger_path() -> Path:
+    """Return the file that says how much of the day's budget is spent.
+
+    It has to outlast the session of the user, which the runtime directory does not.
+    """
+    return default_data_dir() / "budget.json"
+
+
 def suspended_seconds() -> float:
     """Return for how long the sessions of a kernel that a signal or debugger stopped are kept.
 

@@ -27,6 +27,7 @@ OdysseyNBError
 │   ├── ConcurrentLimitError     too many connections at once
 │   ├── MonthlyLimitError        the month's hours are used up
 │   ├── StreamLimitError         the stream is longer than the account allows
+│   ├── BudgetError              the minutes that the user allowed are used up
 │   ├── SuspendedError           the account is suspended
 │   ├── RateLimitError           too many requests
 │   └── SimulationQueueError     too many simulations wait or run
@@ -258,6 +259,13 @@ class StreamLimitError(LimitError):
 
     code = "STREAM_DURATION_EXCEEDED"
     hint = "Start another stream; the connection stays open."
+
+
+class BudgetError(LimitError):
+    """The minutes that the user allowed, for a connection or for a day, are used up."""
+
+    code = "BUDGET"
+    hint = "Connect again with a larger budget: ody.connect(budget=30)."
 
 
 class SuspendedError(LimitError):

@@ -72,7 +72,13 @@ def _prompt(args: argparse.Namespace) -> str:
 
 def _connect(args: argparse.Namespace) -> object:
     hidden = ... if args.when_hidden is None else args.when_hidden
-    return api.connect(args.name, local=args.local or None, url=args.url, when_hidden=hidden)
+    return api.connect(
+        args.name,
+        local=args.local or None,
+        url=args.url,
+        when_hidden=hidden,
+        budget=args.budget,
+    )
 
 
 def _start(args: argparse.Namespace) -> object:
@@ -154,7 +160,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             "connect",
             "Reserve a streamer; an open connection is reused.",
-            "%odyssey connect",
+            "%odyssey connect --budget 10",
             _connect,
             (
                 _NAME,
@@ -165,6 +171,12 @@ VERBS: dict[str, Verb] = {
                     help="Seconds unseen until the stream ends, and the connection; or off. "
                     "The page counts down to both.",
                     metavar="120,300",
+                ),
+                _option(
+                    "--budget",
+                    help="For how long it may be held; then it ends.",
+                    type=float,
+                    metavar="MINUTES",
                 ),
             ),
         ),

@@ -147,7 +147,7 @@ class AsyncClient(LastingStreams):
                     await client._farewell()
         except errors.OdysseyNBError as error:
             if client.status in {Status.AUTHENTICATING, Status.CONNECTING}:
-                client._advance(Status.FAILED, str(error), error.hint)
+                client._advance(Status.FAILED, str(error), error.hint, error.code)
             raise
         finally:
             client._settle(errors.ConnectionLostError("the connection was closed"))
@@ -377,7 +377,7 @@ class AsyncClient(LastingStreams):
     def _lose(self, error: errors.OdysseyNBError) -> None:
         """The connection is lost for good."""
         if self._settle(error) and self.status in {Status.CONNECTED, Status.RECONNECTING}:
-            self._advance(Status.FAILED, str(error), error.hint)
+            self._advance(Status.FAILED, str(error), error.hint, error.code)
 
     def _settle(self, error: errors.OdysseyNBError) -> bool:
         """Fail what waits and whatever will be asked; return whether that is news."""
@@ -393,20 +393,26 @@ class AsyncClient(LastingStreams):
                 await self.end(timeout=FAREWELL_SECONDS)
         self._settle(errors.ConnectionLostError("the connection was closed"))
 
-    def _advance(self, to: Status, message: str = "", hint: str = "") -> None:
+    def _advance(self, to: Status, message: str = "", hint: str = "", code: str = "") -> None:
         self.status = advance(self.status, to)
         self.history.append(str(to))
-        self._tell_status(message, hint)
+        self._tell_status(message, hint, code)
 
     def _say(self, message: str) -> None:
         """Tell what the current status is busy with."""
         if not self._lost.done():
             self._tell_status(message)
 
-    def _tell_status(self, message: str, hint: str = "") -> None:
+    def _tell_status(self, message: str, hint: str = "", code: str = "") -> None:
         self._said = message
         self._on_event(
-            StatusChanged(connection=self.name, status=str(self.status), message=message, hint=hint)
+            StatusChanged(
+                connection=self.name,
+                status=str(self.status),
+                message=message,
+                hint=hint,
+                code=code,
+            )
         )
 
 

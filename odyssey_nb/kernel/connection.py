@@ -162,12 +162,14 @@ class Connection(Held):
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until the service ends the connection, sooner if no stream runs; None: closed.
+        """Seconds until a limit or its budget ends the connection; None once it is closed.
+
+        One without a stream ends sooner.
 
         >>> conn.remaining
         3541.7
         """
-        return self.left("connection_ends", "idle_ends")
+        return self.left("connection_ends", "idle_ends", "budget_ends")
 
     def left(self, *clocks: str) -> float | None:
         """Return the seconds until the first of `clocks`, fields of `wire.Clocks`, is due."""

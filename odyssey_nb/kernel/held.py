@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.errors import NotConnectedError
+from odyssey_nb.errors import BudgetError, NotConnectedError, OdysseyNBError
 from odyssey_nb.kernel.link import GRACE
 from odyssey_nb.wire import link as wire
 from odyssey_nb.wire.status import Status
@@ -60,6 +60,7 @@ class Held(ABC):
         self.stage = ""
         self.applied_prompt = ""
         self.problem = ""
+        self._failed_for = ""  # the code of the error
         self.orientation = ORIENTATIONS[0]
         self.clocks = wire.Clocks(connection=name)
         self.extends, self.at_limit = "", False
@@ -104,9 +105,11 @@ class Held(ABC):
         if not self.is_open:
             raise self.closed()
 
-    def closed(self) -> NotConnectedError:
+    def closed(self) -> OdysseyNBError:
         """Return what to raise at whoever uses it although it is closed: that, and why."""
         why, _, hint = self.problem.partition(". ")
+        if self._failed_for == BudgetError.code:
+            return BudgetError(why, hint=hint)
         what = f"the connection {self.name!r} is {self.status}"
         return NotConnectedError(f"{what}: {why}" if why else what, hint=hint or None)
 
@@ -190,6 +193,7 @@ class Held(ABC):
         self.stage = event.message if event.status in BUSY else ""
         if event.status == "failed":
             self.problem = f"{event.message}. {event.hint}".strip(". ")
+            self._failed_for = event.code
         if event.status in {"disconnected", "failed"}:
             self._no_stream()
         if event.status == "disconnected":

@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.config import Target, resolve_target
+from odyssey_nb.config import Target, daily_budget_seconds, ledger_path, resolve_target
 from odyssey_nb.errors import (
     AnswerTimeoutError,
     ConcurrentLimitError,
@@ -17,6 +18,7 @@ from odyssey_nb.errors import (
     NoStreamerError,
     NotConnectedError,
     OdysseyNBError,
+    SettingError,
 )
 from odyssey_nb.kernel import hooks, leases, release
 from odyssey_nb.kernel.connection import Connection
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 45.0
 CONNECT_GRACE = 6.0  # what a sidecar may need to take back a connection that did not come up
 DISCONNECT_SECONDS = 5.0
+ALLOW_SECONDS = 5.0
 HANGING_SECONDS = 2.0  # without an answer, after which a sidecar is asked whether it lives
 RELEASE_SECONDS = 5.0
 
@@ -53,6 +56,7 @@ class ConnectionManager:
         self._spectators: dict[str, Spectator] = {}  # their names are none of a connection
         self._targets: dict[str, Target] = {}
         self._policies: dict[str, WhenHidden] = {}
+        self._budgets: dict[str, float] = {}  # in seconds
         self._turns: dict[str, threading.RLock] = {}
         self._book = threading.Lock()
         self._starting_sidecar = threading.Lock()
@@ -69,16 +73,19 @@ class ConnectionManager:
         api_key: str | None = None,
         timeout: float = CONNECT_SECONDS,
         hidden: Given = ...,
+        budget: float | None = None,
     ) -> Connection:
         """Open the connection called `name` or return the open one: `odyssey_nb.connect`."""
         policy = None if hidden is ... else when_hidden(hidden)
+        seconds = None if budget is None else budget_seconds(budget)
         target = resolve_target(local=local, url=url, api_key=api_key)
-        return self._connect(name, target, timeout, policy)
+        return self._connect(name, target, timeout, policy, seconds)
 
     def reopen(self, name: str) -> Connection:
         """Open the connection called `name` again, to where it went before."""
         target = self._targets.get(name) or resolve_target()
-        return self._connect(name, target, CONNECT_SECONDS, self._policies.get(name))
+        policy, budget = self._policies.get(name), self._budgets.get(name)
+        return self._connect(name, target, CONNECT_SECONDS, policy, budget)
 
     def target_of(
         self, name: str, *, local: bool | None, url: str | None, api_key: str | None
@@ -89,7 +96,12 @@ class ConnectionManager:
         return resolve_target(local=local, url=url, api_key=api_key)
 
     def _connect(
-        self, name: str, target: Target, timeout: float, policy: WhenHidden | None
+        self,
+        name: str,
+        target: Target,
+        timeout: float,
+        policy: WhenHidden | None,
+        budget: float | None,
     ) -> Connection:
         if self._releasing is not None:
             self._releasing.join(RELEASE_SECONDS)  # what a lost sidecar held would be in the way
@@ -101,6 +113,9 @@ class ConnectionManager:
                     if policy is not None:
                         self._policies[name] = policy
                         existing.hidden.use(policy)
+                    if budget is not None:
+                        existing.request(wire.Allow, timeout=ALLOW_SECONDS, budget=budget)
+                        self._budgets[name] = budget
                     self.say(f"{name}: reused the open connection to the {target.name}")
                     return existing
                 was_open = existing.is_open
@@ -109,6 +124,7 @@ class ConnectionManager:
                     self.say(f"{name}: left the {existing.target}")
             began = time.monotonic()
             self._policies[name] = policy or when_hidden()
+            self._budgets[name] = budget or 0.0
             connection = self._open(name, target, timeout)
             seconds = time.monotonic() - began
             self.say(f"{name}: connected to the {target.name} in {seconds:.1f} s")
@@ -116,6 +132,7 @@ class ConnectionManager:
 
     def _open(self, name: str, target: Target, timeout: float) -> Connection:
         hooks.install()
+        daily = daily_budget_seconds()
         url, key = address_of(target, self.say)
         access = Target(url=url, api_key=key)
         reaping = Reaping(access, list(self._connections.values()))
@@ -144,6 +161,9 @@ class ConnectionManager:
                     api_key=key,
                     timeout=timeout,
                     lease=str(lease.path),
+                    budget=self._budgets[name],
+                    daily=daily,
+                    ledger=str(ledger_path()),
                 ),
                 timeout=timeout,
                 grace=CONNECT_GRACE,
@@ -371,6 +391,20 @@ class ConnectionManager:
             except OdysseyNBError:
                 log.warning("a lost session could not be released; its clocks will end it")
             connection.close_lease()
+
+
+def budget_seconds(minutes: float) -> float:
+    """Return a budget in seconds, 0 for an infinite one.
+
+    Raises:
+        SettingError: It is no positive number.
+    """
+    if not minutes > 0:
+        raise SettingError(
+            f"a budget cannot be {minutes:g} minutes",
+            hint="Write minutes, for example budget=10; math.inf is any time.",
+        )
+    return 0.0 if minutes == inf else minutes * 60
 
 
 def _same(one: Target, other: Target) -> bool:

@@ -55,12 +55,13 @@ class Stream(Pictures):
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until a limit of the service ends it; None once it has ended.
+        """Seconds until a limit or the budget ends it; None once it has ended.
 
         >>> stream.remaining
         134.2
         """
-        return self.connection.left("stream_ends", "connection_ends") if self.active else None
+        ends = "stream_ends", "connection_ends", "budget_ends"
+        return self.connection.left(*ends) if self.active else None
 
     @property
     def prompt(self) -> str:

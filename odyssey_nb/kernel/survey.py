@@ -32,7 +32,7 @@ ASK_SECONDS = 2.0  # longest that a service may take to list its sessions
 CREDENTIALS_SECONDS = 45.0  # after which a reservation that nobody opened is taken to be forgotten
 
 # The clocks that users know of, here and in the words of the service.
-LIMITS = "stream_ends", "connection_ends", "idle_ends"
+LIMITS = "stream_ends", "connection_ends", "idle_ends", "budget_ends"
 TOLD_LIMITS = "session_timeout", "duration_limit_reached", "idle_timeout"
 
 Told = dict[str, "dict[str, SessionInfo]"]  # by service URL, then by session id

@@ -43,6 +43,10 @@ class Clocks:
                 self.now = wire.Clocks(connection=self.now.connection)
         return self.now != before
 
+    def spend_until(self, ends: float) -> None:
+        """What the user allowed is used up at `ends`, in epoch seconds; 0: never."""
+        self.now = replace(self.now, budget_ends=ends)
+
     def _idle(self) -> wire.Clocks:
         now = self._time()
         return replace(self.now, stream_ends=0, idle_since=now, idle_ends=now + self._idle_seconds)

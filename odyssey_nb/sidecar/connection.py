@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.client.client import AsyncClient
+from odyssey_nb.concurrency import background
 from odyssey_nb.errors import AnswerTimeoutError, OdysseyNBError
 from odyssey_nb.leasefile import drop_lease, read_note
+from odyssey_nb.sidecar.budget import Budget, Ledger
 from odyssey_nb.sidecar.clocks import Clocks
 from odyssey_nb.sidecar.held import Held
 from odyssey_nb.wire import link as wire
@@ -27,6 +29,7 @@ class HeldConnection(Held):
         self._client: AsyncClient | None = None
         self._repairing = False
         self._clocks = Clocks(self.name)
+        self._budget = Budget(request.budget, request.daily, Ledger(Path(request.ledger)))
         self._starts: set[asyncio.Task[Any]] = set()  # that run or wait for their turn
         self._turn = asyncio.Lock()  # to start or end a stream, in the order of the requests
 
@@ -38,6 +41,7 @@ class HeldConnection(Held):
     async def _live(self) -> None:
         request = self._request
         try:
+            await self._budget.check()
             async with AsyncClient.open(
                 request.url,
                 request.api_key,
@@ -50,11 +54,20 @@ class HeldConnection(Held):
             ) as client:
                 self._client = client
                 self._answer(client.session_id)
-                await self._until(client.lost)
+                async with background(self._spend(client)):
+                    await self._until(client.lost)
         finally:
             self._client = None
             if request.lease:
                 drop_lease(Path(request.lease))
+
+    async def _spend(self, client: AsyncClient) -> None:
+        """End the connection when what it may spend is used up."""
+        client.give_up(await self._budget.spend(self._spend_until))
+
+    def _spend_until(self, ends: float) -> None:
+        self._clocks.spend_until(ends)
+        self._publish(self._clocks.now)
 
     def _ended_by(self) -> str:
         return read_note(Path(self._request.lease)) if self._request.lease else ""
@@ -69,6 +82,9 @@ class HeldConnection(Held):
             case "continue":
                 async with self._turn:
                     await client.extend(always=request.always, timeout=request.timeout)
+                return wire.Answer(id=request.id)
+            case "allow":
+                self._budget.allow(request.budget)
                 return wire.Answer(id=request.id)
             case "interact":
                 applied = await client.interact(request.prompt, timeout=request.timeout)

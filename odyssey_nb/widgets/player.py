@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.link import Picture
 
 STREAMS = 1_000_000  # more than one connection can have
-CLOCKS = ("stream_ends", "connection_ends", "idle_since", "idle_ends")
+CLOCKS = ("stream_ends", "connection_ends", "idle_since", "idle_ends", "budget_ends")
 NOTICE_SECONDS = 10.0  # unseen for less, nothing is said about it
 
 
@@ -67,6 +67,9 @@ class Player(anywidget.AnyWidget):
     ).tag(sync=True)
     idle_since = t.Float(
         0.0, help="Since when a streamer is held without a stream, in epoch seconds; 0: it is not."
+    ).tag(sync=True)
+    budget_ends = t.Float(
+        0.0, help="When its budget ends the connection, in epoch seconds; 0: it has none."
     ).tag(sync=True)
     extends = t.Enum(
         ["", "once", "always"], "", help="Past how many limits the stream goes on."

@@ -35,6 +35,9 @@ class Connect:
     api_key: str
     timeout: float
     lease: str = ""  # the lease's path, removed once the session is gone
+    budget: float = 0  # seconds for which it may be held; 0: any
+    daily: float = 0  # seconds for which all of this user's may be, in one day; 0: any
+    ledger: str = ""  # the path of the file that says how many of those are spent
     type: Literal["connect"] = "connect"
 
     def __repr__(self) -> str:
@@ -67,6 +70,17 @@ class Start:
     bypass_expansion: bool = False
     extend: bool = False  # past every limit, as another stream from the last picture
     type: Literal["start"] = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allow:
+    """A connection may be held for `budget` seconds in all; 0: for any time."""
+
+    id: int
+    connection: str
+    budget: float
+    timeout: float
+    type: Literal["allow"] = "allow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,12 +272,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChanged:
-    """A connection moved; `message` says more to a human."""
+    """A connection moved; `message` says more to a human, and `code` names the error it is."""
 
     connection: str
     status: str
     message: str = ""
     hint: str = ""
+    code: str = ""
     type: Literal["status_changed"] = "status_changed"
 
 
@@ -326,7 +341,7 @@ class Clocks:
     """When what ends, in epoch seconds; 0: it does not, or there is nothing to end.
 
     `idle_since` is when the last stream ended that has no successor, and `idle_ends` when the
-    connection ends for that.
+    connection ends for that. `budget_ends` is when what the user allowed is used up.
     """
 
     connection: str
@@ -334,6 +349,7 @@ class Clocks:
     connection_ends: float = 0
     idle_since: float = 0
     idle_ends: float = 0
+    budget_ends: float = 0
     type: Literal["clocks"] = "clocks"
 
 
@@ -345,13 +361,16 @@ class Seen:
     type: Literal["seen"] = "seen"
 
 
-Command = Start | Continue | Interact | Mark | End | Fetch  # of one connection; each is answered
+Command = (
+    Start | Continue | Allow | Interact | Mark | End | Fetch
+)  # of one connection; each is answered
 FromKernel = (
     Hello
     | Connect
     | Watch
     | Start
     | Continue
+    | Allow
     | Interact
     | Mark
     | End
@@ -369,6 +388,7 @@ Request = (
     | Watch
     | Start
     | Continue
+    | Allow
     | Interact
     | Mark
     | End
@@ -381,7 +401,7 @@ Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Cloc
 FromSidecar = Hello | Answer | Picture | Event
 
 from_kernel: Codec[FromKernel] = Codec(
-    Hello, Connect, Watch, Start, Continue, Interact, Mark, End, Disconnect, Goodbye,
+    Hello, Connect, Watch, Start, Continue, Allow, Interact, Mark, End, Disconnect, Goodbye,
     Fetch, Admit, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(

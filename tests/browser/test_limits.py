@@ -39,13 +39,15 @@ def test_a_stream_goes_on_with_one_click(open_notebook: OpenNotebook, brief: Ser
 
     The next limit warns anew, and who lets it pass can still go on afterwards.
     """
-    connect = f"conn = ody.connect(url={brief.url!r}, api_key={API_KEY!r})"
+    connect = f"conn = ody.connect(url={brief.url!r}, api_key={API_KEY!r}, budget=9)"
     notebook = open_notebook(LOAD, connect, 'stream = conn.start("a misty forest")\nstream')
     notebook.run_all()
     notebook.wait_live()
     player, page = notebook.player, notebook.page
     expect(player.locator(".odyssey-meter")).to_have_text(re.compile(r"fps .* · 0:\d\d left"))
-    expect(player.locator(".odyssey-source")).to_have_text(re.compile(r" · 59:\d\d left$"))
+    expect(player.locator(".odyssey-left")).to_have_text(
+        re.compile(r"^59:\d\d left · budget \d:\d\d$")
+    )
 
     page.evaluate(WATCH)
     warning = player.locator(".odyssey-ending")

@@ -42,8 +42,8 @@ for (const [event, traits] of [
     { extends: "", stage: "", streaming: false, at_limit: true, error: "150 s are over", hint: "" },
   ],
   [
-    { type: "clocks", stream_ends: 1, connection_ends: 2, idle_since: 3, idle_ends: 4 },
-    { stream_ends: 1, connection_ends: 2, idle_since: 3, idle_ends: 4 },
+    { type: "clocks", stream_ends: 1, connection_ends: 2, idle_since: 3, idle_ends: 4, budget_ends: 5 },
+    { stream_ends: 1, connection_ends: 2, idle_since: 3, idle_ends: 4, budget_ends: 5 },
   ],
 ]) {
   test(`${JSON.stringify(event)} in the words of the traits`, () => {

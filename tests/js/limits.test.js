@@ -5,7 +5,7 @@ import test from "node:test";
 
 import { endingOf, leftOf, meterOf } from "../../odyssey_nb/widgets/static/limits.js";
 
-const unknown = { stream_ends: 0, connection_ends: 0, idle_since: 0, idle_ends: 0 };
+const unknown = { stream_ends: 0, connection_ends: 0, idle_since: 0, idle_ends: 0, budget_ends: 0 };
 
 test("the meter counts the stream down, and leaves out what is unknown", () => {
   const live = { streaming: true, fps: 20, path: "direct", goesOn: false };
@@ -28,6 +28,8 @@ test("the connection's end is the nearer one of its own and that for want of a s
   assert.equal(leftOf({ ...unknown, connection_ends: 4500 }, 1000), "58:20 left");
   assert.equal(leftOf({ ...unknown, connection_ends: 4500, idle_ends: 1837 }, 1000), "13:57 left");
   assert.equal(leftOf(unknown, 1000), "");
+  const budget = { connection_ends: 4500, budget_ends: 1552 };
+  assert.equal(leftOf({ ...unknown, ...budget }, 1000), "58:20 left · budget 9:12");
 });
 
 const live = { streaming: true, again: true, atLimit: false, goesOn: false };
@@ -49,6 +51,13 @@ test("what ends within 15 s is told, the nearer of two", () => {
 
 test("what goes on by itself, or was told to, is no end", () => {
   assert.equal(said({ ...live, goesOn: true }, { stream_ends: 1012 }), null);
+});
+
+test("a budget ends what goes on too, and nothing goes on past it", () => {
+  const words = "the budget ends in 0:09";
+  for (const now of [live, { ...live, goesOn: true }, idle]) {
+    assert.deepEqual(said(now, { stream_ends: 1012, budget_ends: 1009 }), [words, false]);
+  }
 });
 
 test("a connection that idles can only go on with what it has shown", () => {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from tests.conftest import API_KEY, Service, wait_until
+from tests.kernel.conftest import Kernel
 from tests.service.running import running
+
+Find = Callable[[], Service]
 
 
 @contextmanager
@@ -29,9 +32,9 @@ def limited(directory: Path, *limits: str) -> Iterator[Service]:
             manager.release_all("the test is over", budget=5)
 
 
-def connect(service: Service) -> Connection:
+def connect(service: Service, **options: float) -> Connection:
     """Connect to `service`."""
-    return ody.connect(url=service.url, api_key=API_KEY)
+    return ody.connect(url=service.url, api_key=API_KEY, **options)
 
 
 def test_what_is_left_is_told(tmp_path: Path) -> None:
@@ -117,3 +120,51 @@ def test_a_stream_is_told_to_go_on_once(tmp_path: Path) -> None:
         stream.extend()
         assert conn.stream.number == 3
         assert read(conn.stream.frame())[1] == prompt_hash("a forest")
+
+
+def test_a_budget_ends_the_connection(tmp_path: Path) -> None:
+    """Also one whose stream goes on past limits; whoever uses it is told why, and what to type."""
+    with limited(tmp_path, "stream_seconds=60") as it:
+        conn = connect(it, budget=30)
+        stream = conn.start("a forest", extend=True)
+        assert conn.remaining == pytest.approx(1800, abs=60)
+        assert connect(it, budget=0.01) is conn
+        wait_until(lambda: not conn.is_open, seconds=30, what="the end")
+        it.wait_free(seconds=10)
+        with pytest.raises(errors.BudgetError, match=r"budget of 0\.01 minutes is used up") as told:
+            stream.interact("snow")
+        assert "ody.connect(budget=0.01)" in told.value.hint
+        assert "failed" in conn.history
+
+
+def test_a_budget_holds_while_the_kernel_hangs(kernel: Kernel, local_service: Find) -> None:
+    """A kernel that no longer gives up the GIL cannot hold a streamer longer than it may."""
+    kernel.run("conn = ody.connect(budget=0.1); stream = conn.start('a forest', extend=True)")
+    service = local_service()
+    assert service.held == 1
+    kernel.begin("import ctypes; ctypes.PyDLL(None).sleep(60)")  # with the GIL
+    wait_until(lambda: service.held == 0, seconds=40, what="a free streamer")
+    kernel.process.kill()
+
+
+def test_a_day_has_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What connections have used is used; with nothing left none is opened, and it says why."""
+    monkeypatch.setenv("ODYSSEY_NB_BUDGET_MINUTES_PER_DAY", "0.1")
+    with limited(tmp_path) as it:
+        conn = connect(it)
+        wait_until(lambda: not conn.is_open or conn.remaining <= 6, what="the budget")
+        wait_until(lambda: not conn.is_open, seconds=30, what="the end")
+        assert "today's budget of 0.1 minutes is used up" in conn.problem
+        with pytest.raises(errors.BudgetError, match="today's budget") as told:
+            connect(it)
+        assert "ODYSSEY_NB_BUDGET_MINUTES_PER_DAY" in told.value.hint
+        assert it.held == 0
+        monkeypatch.setenv("ODYSSEY_NB_BUDGET_MINUTES_PER_DAY", "many")
+        with pytest.raises(errors.SettingError, match="'many'"):
+            connect(it)
+
+
+def test_a_budget_is_a_number_of_minutes() -> None:
+    """Nothing is opened with one that makes no sense."""
+    with pytest.raises(errors.SettingError, match="cannot be 0 minutes"):
+        ody.connect(budget=0)

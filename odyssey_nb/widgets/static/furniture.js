@@ -42,7 +42,8 @@ export function furnish() {
   const sending = element("span", { class: "odyssey-sending" });
   const prompt = element("span", { class: "odyssey-prompt" });
   const source = element("span", { class: "odyssey-source" });
-  const under = element("div", { class: "odyssey-under" }, sending, prompt, source);
+  const left = element("span", { class: "odyssey-left" });
+  const under = element("div", { class: "odyssey-under" }, sending, prompt, source, left);
   const caption = element("p", { class: "odyssey-caption" });
 
   const input = element("input", {
@@ -77,6 +78,6 @@ export function furnish() {
   );
   return {
     root, screen, canvas, pill, words, meter, veil, stage, notice, ending, aboutToEnd, aloud, goOn, float, expand, under, sending,
-    prompt, source, caption, form, input, send, mark, end, disconnect, problem, error, hint,
+    prompt, source, left, caption, form, input, send, mark, end, disconnect, problem, error, hint,
   };
 }

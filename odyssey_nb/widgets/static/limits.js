@@ -11,10 +11,11 @@ import { clock } from "./_shared.js";
  * @property {number} connection_ends
  * @property {number} idle_since  since when there is no stream
  * @property {number} idle_ends  when the connection ends for that
+ * @property {number} budget_ends  when what the user allowed is used up
  */
 
 /** @type {(keyof Clocks)[]} */
-export const CLOCKS = ["stream_ends", "connection_ends", "idle_since", "idle_ends"];
+export const CLOCKS = ["stream_ends", "connection_ends", "idle_since", "idle_ends", "budget_ends"];
 
 /**
  * What stands over the picture: pictures per second and the stream's time left, `20 fps direct ·
@@ -37,14 +38,16 @@ export function meterOf({ streaming, fps, path, goesOn }, { stream_ends, idle_si
 }
 
 /**
- * The connection's own time left, `58:20 left`; sooner if no stream runs.
+ * The connection's own time left, `58:20 left`, which is less if no stream runs; and the budget's.
  *
  * @param {Clocks} clocks
  * @param {number} time  Unix time in seconds
  */
-export function leftOf({ connection_ends, idle_ends }, time) {
+export function leftOf({ connection_ends, idle_ends, budget_ends }, time) {
   const ends = Math.min(...[connection_ends, idle_ends].filter((each) => each > 0));
-  return ends === Infinity ? "" : `${clock(ends - time)} left`;
+  const parts = ends === Infinity ? [] : [`${clock(ends - time)} left`];
+  if (budget_ends > 0) parts.push(`budget ${clock(budget_ends - time)}`);
+  return parts.join(" · ");
 }
 
 /**
@@ -71,23 +74,22 @@ const SOON = 15; // seconds
  * @returns {Ending | null}
  */
 export function endingOf({ streaming, again, atLimit, goesOn }, clocks, time) {
-  const { stream_ends, connection_ends, idle_ends } = clocks;
-  /** @type {[string, number][]} */
+  const { stream_ends, connection_ends, idle_ends, budget_ends } = clocks;
+  const limits = goesOn && streaming ? 0 : 1;
+  /** @type {{ what: string, why: string, due: number, offer: boolean }[]} */
   const dues = [
-    ["the stream", streaming ? stream_ends : 0],
-    ["the connection", connection_ends],
-    ["the connection", streaming ? 0 : idle_ends],
+    { what: "the stream", why: " at its limit", due: stream_ends * limits, offer: streaming },
+    { what: "the connection", why: " at its limit", due: connection_ends * limits, offer: streaming },
+    { what: "the connection", why: " without a stream", due: idle_ends * limits, offer: again },
+    { what: "the budget", why: "", due: budget_ends, offer: false },
   ];
-  const soon = dues.filter(([, due]) => due > 0 && due - time < SOON);
-  if (goesOn && streaming) return null;
+  const soon = dues.filter(({ due }) => due > 0 && due - time < SOON);
   if (soon.length > 0) {
-    const [what, due] = soon.reduce((one, other) => (other[1] < one[1] ? other : one));
-    const idle = what === "the connection" && !streaming;
-    const why = idle ? " without a stream" : " at its limit";
+    const { what, why, due, offer } = soon.reduce((one, other) => (other.due < one.due ? other : one));
     return {
       words: `${what} ends${why} in ${clock(due - time)}`,
       aloud: `${what} is about to end${why}`,
-      offer: streaming || again,
+      offer,
     };
   }
   if (streaming || !atLimit || !again) return null;

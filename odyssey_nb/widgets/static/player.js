@@ -28,6 +28,7 @@ import { PATHS, UNDERWAY, fateOf, pillOf, seenAgain } from "./words.js";
  * @property {number} connection_ends  Unix time in seconds; 0 when unknown
  * @property {number} idle_since  Unix time in seconds; 0 while there is a stream
  * @property {number} idle_ends  Unix time in seconds; 0 while there is a stream
+ * @property {number} budget_ends  Unix time in seconds; 0 without one
  * @property {"" | "once" | "always"} extends  past how many limits the stream goes on
  * @property {boolean} at_limit  a limit has ended the last stream
  * @property {string} unseen_step  what is about to come of it that nobody sees it
@@ -286,8 +287,8 @@ function render({ model, el }) {
     parts.goOn.disabled = pending.some(({ verb }) => verb === "continue");
     parts.meter.classList.toggle("odyssey-soon", ending !== null);
     const named = model.get("spectating") ? "watching" : model.get("name");
-    const source = [named, model.get("target"), leftOf(clocks, now)];
-    say(parts.source, source.filter(Boolean).join(" · "));
+    say(parts.source, [named, model.get("target")].filter(Boolean).join(" · "));
+    say(parts.left, leftOf(clocks, now));
   }
 
   /** What ends when, as far as it is known to. */
