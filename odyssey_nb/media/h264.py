@@ -47,7 +47,8 @@ class Encoder:
 
     The ultrafast preset with its deblocking filter put back: on the landscape world as good as
     superfast (43.3 against 42.9 dB at 3 Mbit/s) for 4.6 instead of 6.8 ms of CPU per picture. One
-    thread and one slice, so that an access unit is one picture and leaves at once.
+    thread and one slice, so that an access unit is one picture and leaves at once. Bits may be
+    saved up for one second, not for half of one: 0.5 dB more for falling snow, 2.9 for a calm sea.
     """
 
     def __init__(self, width: int, height: int, *, rate: int, bitrate: int = BITRATE) -> None:
@@ -69,7 +70,7 @@ class Encoder:
             "level": "3.1",
             "forced-idr": "1",
             "maxrate": str(bitrate),
-            "bufsize": str(bitrate // 2),
+            "bufsize": str(bitrate),
             "x264-params": "keyint=infinite:min-keyint=1:scenecut=0:sliced-threads=0"
             ":no-deblock=0:deblock=1,0,0",
         }

@@ -84,7 +84,7 @@ def test_bitrate_changes_while_it_encodes():
             made.append(encoder.encode((second * RATE + step) * STEP, key=step == 0))
             assert decoder.decode(made[-1]) is not None
         keyframes.append(made[0])
-        if second not in {3, 4, 7, 8}:  # it gets there within two seconds
+        if second in {2, 5, 6, 9, 10}:  # before, it may spend what it has saved up
             assert sum(map(len, made)) * 8 == pytest.approx(bitrate, rel=0.25)
     assert len({parameter_sets(each) for each in keyframes}) == 1
 
@@ -199,7 +199,7 @@ def test_noise_stays_within_the_bitrate():
         for plane in encoder.planes:
             plane[:] = random.integers(16, 236, plane.shape) if step >= 3 * RATE else 100
         bits.append(8 * len(encoder.encode(step * STEP, key=step == 0)))
-    assert sum(bits[3 * RATE :]) <= bitrate + bitrate // 2
+    assert sum(bits[3 * RATE :]) <= 2 * bitrate
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 704), (704, 1280), (130, 98)])
