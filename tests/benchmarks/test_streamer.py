@@ -1,4 +1,4 @@
-"""What a streamer costs: world, encoder and WebRTC together, in its own process."""
+"""What a streamer costs: world, encoder and WebRTC together, beside the encoder alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import psutil
 import pytest
 
 from odyssey_nb.client.client import AsyncClient
+from odyssey_nb.service.worlds.base import PICTURES_PER_SECOND
 from odyssey_nb.wire.link import Picture
+from tests.benchmarks.encoding import cost_alone
 from tests.benchmarks.report import Report
 from tests.conftest import Service
 
@@ -36,13 +38,17 @@ async def test_processor_time_of_a_stream(
                 spent = sum(streamer.cpu_times()[:2]) - before
                 lasted = pictures[-1].received - began
                 shown = len(pictures) - 40
+                alone = await asyncio.to_thread(cost_alone, world, prompt)
                 size = sum(len(each.data) for each in pictures) / len(pictures) / 1024
                 report.say(
                     "A streamer: world, encoder and WebRTC",
                     f"{world}, {prompt!r}",
                     f"{spent / lasted:.0%} of a core, "
                     f"{1000 * spent / shown:.1f} ms and {size:.0f} KiB per picture, "
-                    f"{shown / lasted:.1f} pictures per second",
+                    f"{shown / lasted:.1f} pictures per second: "
+                    f"{lasted / spent:.1f} streams per core, "
+                    f"of at most {1000 / PICTURES_PER_SECOND / alone:.1f} by the encoder alone "
+                    f"({alone:.1f} ms)",
                 )
             pictures.clear()
 
