@@ -112,6 +112,7 @@ def running_lab(home: Path, **more: str) -> Iterator[Lab]:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
              "--port=0", f"--IdentityProvider.token={token}", "--LabApp.extension_manager=readonly",
+             "--ServerApp.allow_remote_access=True",  # pages may know it by another name
              f"--ServerApp.root_dir={home / 'notebooks'}"],
             env=environment, stdout=log, stderr=log, cwd=home / "notebooks",
         )  # fmt: skip

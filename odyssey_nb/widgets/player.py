@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from odyssey_nb.errors import EmptyPromptError, NoStreamError, NotConnectedError
+from odyssey_nb.errors import AnswerTimeoutError, EmptyPromptError, NoStreamError, NotConnectedError
 from odyssey_nb.kernel.connection import START_SECONDS
 from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.pictures import Pictures
 from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
 from odyssey_nb.widgets.transport import Window
 from odyssey_nb.wire import link as wire
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 STREAMS = 1_000_000  # more than one connection can have
 CLOCKS = ("stream_ends", "connection_ends", "idle_since", "idle_ends", "budget_ends")
+STILL_SECONDS = 3.0  # for a next picture, asked for by a page
 NOTICE_SECONDS = 10.0  # unseen for less, nothing is said about it
 
 
@@ -38,7 +40,10 @@ class Player(anywidget.AnyWidget):
 
     _esm = module(
         "_shared.js",
+        "mp4.js",
+        "decoders.js",
         "screen.js",
+        "stills.js",
         "kernel.js",
         "words.js",
         "limits.js",
@@ -212,6 +217,9 @@ class Player(anywidget.AnyWidget):
                 self._connection.want_keyframe()
         elif kind == "direct":
             answer_command(self, content, lambda: (self._admit(str(content.get("origin"))), []))
+        elif kind == "still":
+            past = int(content.get("stream") or 0), int(content.get("seq") or 0)
+            answer_command(self, content, lambda: self._still(past))
         elif kind in {"interact", "start", "continue", "mark", "end", "disconnect"}:
             prompt = str(content.get("prompt") or "")
             answer_command(self, content, lambda: (self._do(kind, prompt), []))
@@ -258,6 +266,24 @@ class Player(anywidget.AnyWidget):
             raise NotConnectedError(f"{self.name!r} is not connected")
         port, token, secret = connection.admit(origin)
         return {"port": port, "token": token, "secret": secret, "first": first}
+
+    def _still(self, past: tuple[int, int]) -> tuple[dict[str, Any], list[bytes]]:
+        """Return a picture after `past` as JPEG, with what its header says besides.
+
+        Decoded here, for a page that cannot. It has asked, so it has taken what it got before; and
+        what came meanwhile is left out.
+        """
+        from odyssey_nb.media.jpeg import encode
+
+        with self._flow:
+            connection, first = self._connection, self._bound * STREAMS
+        source = connection if isinstance(connection, Pictures) else self._stream()
+        stream, seq = past[0] - first, past[1]
+        taken = source._newest.take("rgb", past=(stream, seq), timeout=STILL_SECONDS)
+        if taken is None:
+            raise AnswerTimeoutError(f"no picture came within {STILL_SECONDS:g} s")
+        header = {"stream": first + taken.stream, "seq": taken.seq, "sent": time.time() * 1000}
+        return header, [encode(taken.picture)]
 
     def _do(self, kind: str, prompt: str) -> dict[str, Any]:
         """Do what a view asks for; return what its answer says besides."""

@@ -11,9 +11,10 @@ import { Floating } from "./floating.js";
 import { furnish } from "./furniture.js";
 import { CLOCKS, endingOf, leftOf, meterOf } from "./limits.js";
 import { KernelClock, KernelWatch } from "./kernel.js";
-import { NO_DECODER, Rate, Screen } from "./screen.js";
+import { Rate, Screen } from "./screen.js";
+import { Stills } from "./stills.js";
 import { Unseen } from "./unseen.js";
-import { PATHS, UNDERWAY, fateOf, pillOf, seenAgain } from "./words.js";
+import { UNDERWAY, fateOf, pillOf, seenAgain, wayOf } from "./words.js";
 
 /**
  * @typedef {object} PlayerState  the synced traits of player.py
@@ -58,6 +59,7 @@ const DEADLINES = {
 };
 
 const PASS_WITHIN = 10_000;
+const STILL_WITHIN = 5000;
 // Directly too.
 const SAID = ["status", "streaming", "stage", "applied_prompt", "error", "hint"];
 const TOLD = [...SAID, "extends", "at_limit", ...CLOCKS];
@@ -83,7 +85,6 @@ function render({ model, el }) {
   /** @type {Answer | null} */
   let refused = null; // the last answer, when it was an error
   let applied = latest.get("applied_prompt");
-  let unable = ""; // why no picture can show here
   let painted = false; // this stream has shown a picture
   let ratio = 0; // width / height that the page makes room for
   let past = latest.get("applied_prompt") !== "" || latest.get("streaming");
@@ -100,9 +101,8 @@ function render({ model, el }) {
   const screen = new Screen(canvas, {
     paint() {
       rate.count(performance.now());
-      if (painted && !unable && canvas.width / canvas.height === ratio) return;
+      if (painted && canvas.width / canvas.height === ratio) return;
       painted = past = true;
-      unable = "";
       update();
     },
     gap() {
@@ -111,13 +111,11 @@ function render({ model, el }) {
     decoded(frame) {
       floating.show(frame);
     },
-    unable(why) {
-      unable = why;
+    turn() {
       announce();
       update();
     },
   });
-  if (!screen.able) unable = NO_DECODER;
 
   const floating = new Floating(document, () => {
     parts.float.setAttribute("aria-pressed", String(floating.open));
@@ -171,6 +169,17 @@ function render({ model, el }) {
     signal,
   );
 
+  const stills = new Stills(
+    {
+      ask: (newest) => commands.ask({ type: "still", ...newest }, STILL_WITHIN),
+      async show(picture, data) {
+        kernelClock.hear(picture.sent, Date.now());
+        await screen.showImage(picture, data);
+      },
+    },
+    signal,
+  );
+
   /** @param {Record<string, unknown>} content */
   function tell(content) {
     try {
@@ -187,7 +196,8 @@ function render({ model, el }) {
     if (message.type === "picture") {
       take(/** @type {Picture} */ (/** @type {unknown} */ (message)), buffers[0]);
     } else if (message.type === "answer") {
-      commands.settle(/** @type {Answer & { id: string }} */ (/** @type {unknown} */ (message)));
+      const answer = /** @type {Answer & { id: string }} */ (/** @type {unknown} */ (message));
+      commands.settle({ ...answer, buffers });
     } else if (message.type === "seen_again") {
       notify(seenAgain(/** @type {any} */ (message)));
     }
@@ -237,6 +247,7 @@ function render({ model, el }) {
     const connected = latest.get("status") === "connected";
     direct.keep(visible && screen.able && connected, now);
     const watching = visible && latest.get("streaming");
+    stills.keep(watching && !screen.able);
     if (watching && screen.able && !direct.flowing) {
       tell({ type: "ack", view, stream: screen.stream, ...screen.acknowledge() });
     } else if (visible && connected && now - saidSeen > SEEN_EVERY) {
@@ -270,12 +281,13 @@ function render({ model, el }) {
     const fps = streaming ? rate.perSecond(performance.now()) : 0;
     const now = kernelClock.seconds(Date.now());
     root.dataset.fps = String(fps);
-    const path = direct.flowing ? "direct" : "relay";
+    const path = screen.able ? (direct.flowing ? "direct" : "relay") : "JPEG";
     root.dataset.path = path;
+    root.dataset.way = screen.way;
     const clocks = clocksNow();
     const goesOn = latest.get("extends") !== "";
     say(parts.meter, meterOf({ streaming, fps, path, goesOn }, clocks, now));
-    parts.meter.title = PATHS[path];
+    parts.meter.title = wayOf(path, screen.way, isSecureContext);
     parts.meter.hidden = parts.meter.textContent === "";
     const open = reachable() && latest.get("status") === "connected" && !model.get("spectating");
     const state = { streaming, again: applied !== "", atLimit: latest.get("at_limit"), goesOn };
@@ -301,7 +313,6 @@ function render({ model, el }) {
   /** What the middle of the picture says, and whether something is under way. */
   function middle() {
     const [status, streaming] = [latest.get("status"), latest.get("streaming")];
-    if (unable) return { text: unable, busy: false };
     if (!reachable()) return { text: gone().text, busy: gone().tone === "busy" };
     if (latest.get("stage")) return { text: latest.get("stage"), busy: true };
     if (quiet) return { text: QUIET, busy: false };
@@ -381,7 +392,7 @@ function render({ model, el }) {
     parts.send.setAttribute("aria-label", streaming ? "send the prompt" : "start a stream");
     const closed = !reachable() || asking("start") || UNDERWAY.includes(status);
     parts.send.disabled = closed || status === "reconnecting";
-    parts.float.hidden = !(floating.able && screen.able && (streaming || floating.open));
+    parts.float.hidden = !(floating.able && screen.way === "WebCodecs" && (streaming || floating.open));
     parts.mark.hidden = spectating || !streaming;
     parts.mark.disabled = !reachable() || status !== "connected" || asking("mark");
     parts.end.disabled = !reachable() || !streaming || asking("end");

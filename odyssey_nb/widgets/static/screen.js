@@ -1,5 +1,8 @@
 // @ts-check
-// From encoded pictures to pixels: which may be decoded, decoding them, painting the newest.
+// From encoded pictures to pixels: which may be decoded, and painting the newest.
+
+/** @import { Decoded, Decoder } from "./decoders.js" */
+import { CodecDecoder, PlayedDecoder, waysHere } from "./decoders.js";
 
 /**
  * @typedef {object} Picture  the header of one encoded picture
@@ -11,21 +14,11 @@
  * @property {number} sent  when the kernel sent it, in milliseconds of the kernel's clock
  */
 
-/** Said in place of the picture when the page has no `VideoDecoder`. */
-export const NO_DECODER =
-  "this page cannot decode video (not https or localhost); " +
-  "open it as localhost or through https";
-
-/** Said when there is a `VideoDecoder` that knows no H.264, or fails again and again. */
-export const NO_H264 = "this browser does not decode H.264; try Chrome, Edge, Firefox or Safari";
-
-// Constrained baseline, level 3.1. No `description`: the pictures are Annex B and bring their
-// parameter sets with every keyframe.
-const DECODER_CONFIG = { codec: "avc1.42e01f", optimizeForLatency: true };
-
 // A decoder this far behind (5 s at 20 pictures per second) is given nothing more; what follows is
 // then a gap, and the next keyframe brings the present back.
 const LONGEST_QUEUE = 100;
+
+const MOST_FAILURES = 3; // in a row, before pictures come another way
 
 /**
  * Decides which pictures a decoder may get: a keyframe, or the picture right after the newest one
@@ -144,19 +137,19 @@ export class Rate {
 /**
  * Decodes every picture it gets and paints the newest at the display's own pace. Pictures it
  * already decoded are ignored, pictures after a gap wait for a keyframe, and a failed decoder is
- * replaced by a new one.
+ * replaced by a new one; one that fails again and again, by the next of the page's ways.
  */
 export class Screen {
   seq = 0; // newest painted, in the current stream
-  able = "VideoDecoder" in globalThis; // this browser decodes H.264 on this page
+  #ways = waysHere();
   #canvas;
   #context;
   #gate = new PictureGate();
   #ledger = new Ledger();
   #on;
-  /** @type {VideoDecoder | null} */
+  /** @type {Decoder | null} */
   #decoder = null;
-  /** @type {VideoFrame | null} */
+  /** @type {Decoded | null} */
   #next = null;
   #askedToPaint = false;
   #paused = false;
@@ -168,7 +161,7 @@ export class Screen {
    * @param {() => void} on.paint  a picture was painted
    * @param {() => void} on.gap  only a keyframe helps
    * @param {(frame: VideoFrame) => void} on.decoded  a picture, to look at or to clone
-   * @param {(why: string) => void} on.unable  no picture can show here; told later, never at once
+   * @param {() => void} on.turn  pictures must come another way from now on; never told at once
    */
   constructor(canvas, on) {
     this.#canvas = canvas;
@@ -176,12 +169,20 @@ export class Screen {
       canvas.getContext("2d", { alpha: false })
     );
     this.#on = on;
-    if (!this.able) return;
-    VideoDecoder.isConfigSupported(DECODER_CONFIG).then(({ supported }) => {
-      if (supported) return;
-      this.able = false;
-      on.unable(NO_H264);
+    if (this.way !== "WebCodecs") return;
+    CodecDecoder.able().then((able) => {
+      if (!able) this.#turn();
     });
+  }
+
+  /** How pictures become pixels here. */
+  get way() {
+    return this.#ways[0];
+  }
+
+  /** Whether this page decodes H.264. */
+  get able() {
+    return this.way !== "JPEG";
   }
 
   /** The stream whose pictures come; null before the first. */
@@ -199,22 +200,31 @@ export class Screen {
   show(picture, data, received) {
     if (this.#paused || !this.able) return;
     if (picture.stream !== this.#gate.stream) this.#begin(picture.stream);
-    const behind = (this.#decoder?.decodeQueueSize ?? 0) > LONGEST_QUEUE;
+    const behind = (this.#decoder?.behind ?? 0) > LONGEST_QUEUE;
     const verdict = behind ? "gap" : this.#gate.admit(picture);
     if (verdict === "gap") this.#on.gap();
     if (verdict !== "decode") return;
     this.#ledger.arrived(picture.seq, received);
-    const chunk = new EncodedVideoChunk({
-      type: picture.key ? "key" : "delta",
-      timestamp: picture.seq * 1000, // comes out again with the decoded picture
-      data,
-    });
     try {
       this.#decoder ??= this.#openDecoder();
-      this.#decoder.decode(chunk);
+      this.#decoder.decode(picture, data);
     } catch {
       this.#fail();
     }
+  }
+
+  /**
+   * Show a picture that others decoded, and be done when it could be painted.
+   *
+   * @param {Pick<Picture, "stream" | "seq">} picture
+   * @param {DataView} data  a JPEG
+   */
+  async showImage({ stream, seq }, data) {
+    const bytes = /** @type {DataView<ArrayBuffer>} */ (data);
+    const image = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+    if (stream !== this.#gate.stream) this.#begin(stream);
+    const { width, height } = image;
+    this.#arrive({ seq, image, width, height, close: () => image.close() });
   }
 
   /** What to tell the kernel: newest painted picture, when it came, how many since last time. */
@@ -225,18 +235,20 @@ export class Screen {
   /** Do no work until `resume`. The decoder is kept and goes on where it stopped. */
   pause() {
     this.#paused = true;
+    this.#decoder?.pause();
     this.#next?.close();
     this.#next = null;
   }
 
   resume() {
     this.#paused = false;
+    this.#decoder?.resume();
   }
 
   /** Let the decoder and every undisplayed picture go; the canvas keeps its pixels. */
   close() {
     this.pause();
-    if (this.#decoder?.state !== "closed") this.#decoder?.close();
+    this.#decoder?.close();
     this.#decoder = null;
   }
 
@@ -247,48 +259,59 @@ export class Screen {
     this.seq = 0;
     this.#next?.close();
     this.#next = null;
-    if (this.#decoder) {
-      this.#decoder.reset();
-      this.#decoder.configure(DECODER_CONFIG);
-    }
+    this.#decoder?.restart();
   }
 
+  /** @returns {Decoder} */
   #openDecoder() {
-    const decoder = new VideoDecoder({
-      output: (frame) => {
-        if (decoder === this.#decoder) this.#arrive(frame);
-        else frame.close();
+    const Kind = this.way === "WebCodecs" ? CodecDecoder : PlayedDecoder;
+    /** @type {Decoder} */
+    const decoder = new Kind({
+      decoded: (picture) => {
+        if (decoder === this.#decoder) this.#arrive(picture);
+        else picture.close();
       },
-      error: () => {
+      failed: () => {
         if (decoder === this.#decoder) this.#fail();
       },
     });
-    decoder.configure(DECODER_CONFIG);
     return decoder;
   }
 
   /** Drop a decoder that broke, or that the browser took back from a page in the background. */
   #fail() {
-    if (this.#decoder?.state !== "closed") this.#decoder?.close();
+    this.#decoder?.close();
     this.#decoder = null;
     this.#gate.restart();
     this.#failures += 1;
-    if (this.#failures >= 3) this.#on.unable(NO_H264);
-    if (!this.#paused) this.#on.gap();
+    if (this.#failures >= MOST_FAILURES) this.#turn();
+    else if (!this.#paused) this.#on.gap();
   }
 
-  /** @param {VideoFrame} frame */
-  #arrive(frame) {
-    const seq = Math.round(frame.timestamp / 1000);
+  /** Try the next way. */
+  #turn() {
+    this.#decoder?.close();
+    this.#decoder = null;
+    this.#gate.restart();
+    this.#failures = 0;
+    this.#ways.shift();
+    this.#on.turn();
+  }
+
+  /** @param {Decoded} picture */
+  #arrive(picture) {
     // A decoder that starts over at an older keyframe catches up unseen.
-    if (this.#paused || seq <= this.seq) {
-      frame.close();
+    if (this.#paused || picture.seq <= this.seq) {
+      picture.close();
       return;
     }
-    this.#on.decoded(frame);
+    const { image } = picture;
+    const played = image instanceof HTMLVideoElement; // it has this picture only now
+    if ("VideoFrame" in globalThis && image instanceof VideoFrame) this.#on.decoded(image);
     this.#next?.close();
-    this.#next = frame;
-    if (document.visibilityState === "hidden") this.#paint(); // nothing asks a hidden page to
+    this.#next = picture;
+    // Nothing asks a hidden page to paint.
+    if (played || document.visibilityState === "hidden") this.#paint();
     if (this.#askedToPaint || this.#next === null) return;
     this.#askedToPaint = true;
     requestAnimationFrame(() => this.#paint());
@@ -296,10 +319,10 @@ export class Screen {
 
   #paint() {
     this.#askedToPaint = false;
-    const frame = this.#next;
-    if (frame === null) return;
+    const picture = this.#next;
+    if (picture === null) return;
     this.#next = null;
-    const { displayWidth: width, displayHeight: height } = frame;
+    const { seq, image, width, height } = picture;
     const canvas = this.#canvas;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
@@ -307,9 +330,9 @@ export class Screen {
       canvas.dataset.width = String(width);
       canvas.dataset.height = String(height);
     }
-    this.#context.drawImage(frame, 0, 0);
-    this.seq = Math.round(frame.timestamp / 1000);
-    frame.close();
+    this.#context.drawImage(image, 0, 0);
+    this.seq = seq;
+    picture.close();
     this.#failures = 0;
     this.#ledger.painted(this.seq);
     canvas.dataset.seq = String(this.seq);

@@ -1,6 +1,7 @@
 // @ts-check
 // What the player says about a connection and its stream.
 
+/** @import { Way } from "./decoders.js" */
 /** @import { Fate } from "./kernel.js" */
 import { clock } from "./_shared.js";
 
@@ -10,7 +11,22 @@ import { clock } from "./_shared.js";
 export const PATHS = {
   direct: "pictures come straight from the sidecar, whatever the kernel does",
   relay: "pictures come through the kernel and the Jupyter server",
+  JPEG: "the kernel decodes, and sends as many JPEGs as this page takes",
 };
+
+/**
+ * Which way pictures come and, where the page has not what shows them best, why it is that one.
+ *
+ * @param {keyof typeof PATHS} path
+ * @param {Way} way  how they are decoded
+ * @param {boolean} secure  whether the page is a secure context
+ */
+export function wayOf(path, way, secure) {
+  if (way === "WebCodecs") return PATHS[path];
+  const what = way === "JPEG" ? PATHS.JPEG : `${PATHS[path]}, and are played by Media Source`;
+  if (secure) return `this browser lacks ${way === "JPEG" ? "H.264" : "WebCodecs"}: ${what}`;
+  return `plain http: ${what}; https or localhost shows ${way === "JPEG" ? "all" : "them sooner"}`;
+}
 
 /** The statuses before a connection is there. */
 export const UNDERWAY = ["authenticating", "connecting"];

@@ -1,0 +1,74 @@
+"""Pages that are no secure context, such as plain http by host name: they have no WebCodecs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from odyssey_nb.service.worlds.test_pattern import prompt_hash
+from tests.browser.conftest import Lab, Notebook, OpenNotebook
+from tests.browser.test_player import LOAD, START, canvas
+from tests.conftest import wait_until
+from tests.plugins.chromium import FLAGS
+
+pytestmark = pytest.mark.browser
+
+HOST = "labserver"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A Chromium that finds this machine under a name."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=[*FLAGS, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def lab(lab: Lab) -> Lab:
+    """The JupyterLab as pages see it from elsewhere."""
+    return replace(lab, url=lab.url.replace("127.0.0.1", HOST))
+
+
+def start(open_notebook: OpenNotebook, way: str, *more: str) -> Notebook:
+    """Open a notebook with a stream, whose pictures become pixels this way."""
+    notebook = open_notebook(LOAD, START, *more)
+    assert notebook.page.evaluate("[isSecureContext, 'VideoDecoder' in window]") == [False, False]
+    notebook.run(0)
+    notebook.run(1)
+    notebook.wait_live()
+    expect(notebook.player).to_have_attribute("data-way", way)
+    return notebook
+
+
+def follow(notebook: Notebook) -> None:
+    """See that pictures come and follow the prompt that is typed."""
+    first, shown = canvas(notebook)
+    assert shown == prompt_hash("a misty forest at dawn")
+    wait_until(lambda: canvas(notebook)[0] > first + 30, what="later pictures")
+    box = notebook.player.get_by_label("prompt", exact=True)
+    box.fill("heavy snow")
+    box.press("Enter")
+    wait_until(lambda: canvas(notebook)[1] == prompt_hash("heavy snow"), what="the new prompt")
+
+
+def test_media_source_plays_where_webcodecs_is_missing(open_notebook: OpenNotebook) -> None:
+    """Painted pixels follow the stream and its prompt, and a next stream of another size."""
+    again = 'stream.end()\nstream = ody.start("a calm sea", orientation="portrait")'
+    notebook = start(open_notebook, "Media Source", again)
+    follow(notebook)
+    meter = notebook.player.locator(".odyssey-meter")
+    expect(meter).to_contain_text("fps relay")
+    assert "plain http" in meter.get_attribute("title")
+    notebook.run(2)
+    painted = notebook.player.locator("canvas")
+    expect(painted).to_have_attribute("data-height", "1280", timeout=30_000)
+    wait_until(lambda: canvas(notebook)[1] == prompt_hash("a calm sea"), what="the next stream")
