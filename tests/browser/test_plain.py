@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from odyssey_nb.service.worlds.test_pattern import prompt_hash
 from tests.browser.conftest import Lab, Notebook, OpenNotebook
@@ -18,6 +18,7 @@ from tests.plugins.chromium import FLAGS
 pytestmark = pytest.mark.browser
 
 HOST = "labserver"
+NO_MEDIA_SOURCE = "delete window.MediaSource"
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +73,25 @@ def test_media_source_plays_where_webcodecs_is_missing(open_notebook: OpenNotebo
     painted = notebook.player.locator("canvas")
     expect(painted).to_have_attribute("data-height", "1280", timeout=30_000)
     wait_until(lambda: canvas(notebook)[1] == prompt_hash("a calm sea"), what="the next stream")
+
+
+def test_jpegs_come_where_nothing_decodes_video(open_notebook: OpenNotebook, page: Page) -> None:
+    """Painted pixels follow stream and prompt; out of sight the kernel decodes nothing."""
+    filler = "print('line\\n' * 120)"
+    fetched = "import time; a = stream.statistics(); time.sleep(2); a == stream.statistics()"
+    page.add_init_script(NO_MEDIA_SOURCE)
+    notebook = start(open_notebook, "JPEG", filler, fetched)
+    follow(notebook)
+    meter = notebook.player.locator(".odyssey-meter")
+    expect(meter).to_contain_text("fps JPEG")
+    assert "plain http" in meter.get_attribute("title")
+    notebook.run(2)
+    last = notebook.page.get_by_text("a == stream.statistics()").last
+    last.scroll_into_view_if_needed()
+    expect(notebook.player).not_to_be_in_viewport()
+    notebook.run(3)
+    output = notebook.page.locator(".jp-OutputArea-output", has_text="True")
+    expect(output).to_be_visible(timeout=20_000)
+    still = notebook.seq
+    notebook.player.scroll_into_view_if_needed()
+    wait_until(lambda: notebook.seq > still + 5, what="pictures back in sight")
