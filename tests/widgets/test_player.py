@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import comm
+import numpy as np
 import pytest
 from comm.base_comm import BaseComm
+from PIL import Image
 
 import odyssey_nb as ody
 from odyssey_nb.kernel.hidden import WhenHidden
 from odyssey_nb.kernel.manager import get_manager
-from odyssey_nb.service.worlds.test_pattern import read
+from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from odyssey_nb.widgets import player as module
 from odyssey_nb.widgets.player import Player, player_of
 from tests.conftest import Service, wait_until
@@ -30,12 +33,14 @@ class Page(BaseComm):
         self._ids = itertools.count()
         super().__init__(*args, **options)
 
-    def publish_msg(self, msg_type: str, data: Any = None, *_: Any, **__: Any) -> None:
+    def publish_msg(
+        self, msg_type: str, data: Any = None, *_: Any, buffers: Any = None, **__: Any
+    ) -> None:
         content = (data or {}).get("content", {}) if msg_type == "comm_msg" else {}
         if content.get("type") == "picture":
             self.pictures.append((content["stream"], content["seq"]))
         elif content.get("type") == "answer":
-            self.answers.append(content)
+            self.answers.append(content | {"buffers": buffers})
         elif content:
             self.others.append(content)
 
@@ -164,6 +169,26 @@ def test_a_view_that_needs_no_kernel_counts_as_seen(start: Callable[[], Any]) ->
     assert page.pictures[0][0] == answer["first"] + stream.number, "counted as the sidecar's are"
     stream.connection.disconnect()
     assert not page.ask("direct", origin="http://127.0.0.1:8888")["ok"]
+
+
+def test_a_page_that_decodes_nothing_asks_for_each_picture(start: Callable[[], Any]) -> None:
+    """Each answer is a JPEG beyond the last; nobody asks, and the kernel decodes nothing."""
+    stream, player, page = start()
+    page.say("view", visible=True, decodes=False)
+    known, seq, number = 0, 0, -1
+    for _ in range(3):
+        still = page.ask("still", stream=known, seq=seq)
+        assert still["seq"] > seq
+        image = Image.open(io.BytesIO(still["buffers"][0]))
+        assert image.format == "JPEG"
+        later, shown = read(np.asarray(image))
+        assert later > number
+        assert shown == prompt_hash("a forest")
+        known, seq, number = still["stream"], still["seq"], later
+    assert not page.pictures
+    assert player.statistics()["views"] == 0
+    stream.end()
+    assert not page.ask("still", stream=known, seq=seq)["ok"]
 
 
 def test_a_mark_is_set_from_the_page(start: Callable[[], Any]) -> None:
