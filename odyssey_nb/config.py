@@ -36,6 +36,11 @@ class Target:
         return self.url or "local service"
 
 
+def where(name: str) -> str:
+    """Return a target's name as it stands in a sentence: a URL as it is, "the local service"."""
+    return name if "://" in name else f"the {name}"
+
+
 def resolve_target(
     *, local: bool | None = None, url: str | None = None, api_key: str | None = None
 ) -> Target:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from odyssey_nb import config
-from odyssey_nb.config import CLOUD_URL, Target, resolve_target
+from odyssey_nb.config import CLOUD_URL, Target, resolve_target, where
 from odyssey_nb.errors import SettingError
 
 LOCAL = (None, None)
@@ -205,3 +205,9 @@ def test_suspended_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ODYSSEY_NB_SUSPENDED_SECONDS", wrong)
         with pytest.raises(SettingError, match="ODYSSEY_NB_SUSPENDED_SECONDS"):
             config.suspended_seconds()
+
+
+def test_in_a_sentence():
+    """A service's name stands in a sentence as a user would say it."""
+    assert where(Target(url=None, api_key=KEY).name) == "the local service"
+    assert where(Target(url="http://127.0.0.1:8080", api_key=KEY).name) == "http://127.0.0.1:8080"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from odyssey_nb.config import where
 from odyssey_nb.errors import NO_IMAGES, ConcurrentLimitError, ImageError, StreamError
 from odyssey_nb.kernel.aio import ConnectionAio
 from odyssey_nb.kernel.broadcast import Broadcast
@@ -275,7 +276,7 @@ class Connection(Held):
         what = f", stream {self.stream.number}" if self.stream is not None else ""
         left = self.remaining
         until = "" if left is None else f", {clock(left)} left"
-        return f"<Connection {self.name!r} to the {self.target}: {self.status}{what}{until}>"
+        return f"<Connection {self.name!r} to {where(self.target)}: {self.status}{what}{until}>"
 
 
 class Beginning:

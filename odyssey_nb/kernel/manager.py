@@ -9,7 +9,7 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.config import Target, daily_budget_seconds, ledger_path, resolve_target
+from odyssey_nb.config import Target, daily_budget_seconds, ledger_path, resolve_target, where
 from odyssey_nb.errors import (
     AnswerTimeoutError,
     ConcurrentLimitError,
@@ -116,18 +116,18 @@ class ConnectionManager:
                     if budget is not None:
                         existing.request(wire.Allow, timeout=ALLOW_SECONDS, budget=budget)
                         self._budgets[name] = budget
-                    self.say(f"{name}: reused the open connection to the {target.name}")
+                    self.say(f"{name}: reused the open connection to {where(target.name)}")
                     return existing
                 was_open = existing.is_open
                 self.disconnect(name)  # also one that is lost: the sidecar may still be closing it
                 if was_open:
-                    self.say(f"{name}: left the {existing.target}")
+                    self.say(f"{name}: left {where(existing.target)}")
             began = time.monotonic()
             self._policies[name] = policy or when_hidden()
             self._budgets[name] = budget or 0.0
             connection = self._open(name, target, timeout)
             seconds = time.monotonic() - began
-            self.say(f"{name}: connected to the {target.name} in {seconds:.1f} s")
+            self.say(f"{name}: connected to {where(target.name)} in {seconds:.1f} s")
             return connection
 
     def _open(self, name: str, target: Target, timeout: float) -> Connection:
