@@ -121,13 +121,13 @@ def test_simulations_and_pages(page: Page, service: Service, complaints: list[st
     """One that waits is cancelled, one that is done plays script by script; lists have pages."""
     where = {"url": service.url, "api_key": service.api_key}
     ody.simulate([[(0, "start", f"sea {n}"), (0.1, "end")] for n in range(13)], **where)
-    running = ody.simulate([(0, "start", "a"), (60, "end")], wait=False, **where)
+    running = ody.simulate([(0, "start", "a"), (120, "end")], wait=False, **where)
     waiting = ody.simulate([(0, "start", "a"), (1, "end")], wait=False, **where)
     sign_in(page, service.url)
 
     jobs = page.get_by_role("region", name="Simulations").get_by_role("listitem")
     expect(jobs).to_have_count(3)
-    expect(jobs.nth(1).get_by_role("progressbar")).to_be_visible()
+    expect(jobs.nth(1).get_by_role("progressbar")).to_be_visible(timeout=20_000)
     expect(jobs.nth(1).get_by_role("button", name="Cancel")).to_be_hidden()
     jobs.nth(0).get_by_role("button", name="Cancel").press("Enter")
     question = page.get_by_role("dialog", name="Cancel this simulation?")

@@ -11,6 +11,8 @@ import pytest
 from odyssey_nb import errors
 from odyssey_nb.client.client import AsyncClient
 from odyssey_nb.client.peer import Peer
+from odyssey_nb.media.congestion import BitrateController
+from odyssey_nb.media.h264 import BITRATE
 from odyssey_nb.service.peer import Peer as Streamer
 from odyssey_nb.service.peer import PictureTrack
 from odyssey_nb.service.turn import relay_servers, relays
@@ -91,7 +93,7 @@ async def test_a_dead_stun_server_is_not_waited_for() -> None:
         async with (
             Streamer.open(
                 track, ice_servers=[], request_keyframe=lambda: None, on_state=lambda _: None,
-                **ignored,
+                line=BitrateController(BITRATE, loop.time), **ignored,
             ) as (_, offer),
             Peer.open(dead, on_picture=lambda *_, **__: None, **ignored) as peer,
         ):  # fmt: skip

@@ -48,7 +48,7 @@ for _name, _code, _quick in [
     )
 
 EDITED = {
-    "kernel/stream.py": ('state = "live" if', 'state = "on air" if'),
+    "kernel/stream.py": ('state = f"live{until}" if', 'state = f"on air{until}" if'),
     "kernel/connection.py": ('return f"<Connection ', 'return f"<Edited connection '),
     "kernel/manager.py": ("reused the open", "reused the edited open"),
     "kernel/link.py": ('"the sidecar takes no more commands"', '"edited"'),

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from tests.conftest import Service
 
 
+BUSY = 3.0  # seconds by which a busy machine may be late
+
+
 def scrape(service: Service) -> dict[str, float]:
     """Return the samples of a service, as ``name{label=value}``."""
     with urlopen(service.url + "/metrics", timeout=5) as response:
@@ -186,7 +189,7 @@ async def test_sigterm_while_streamers_hang(tmp_path: Path) -> None:
             assert await client.told() == {"type": "error", "reason": "streamer_disconnected"}
             assert await client.closed() == 4503
             assert await asyncio.to_thread(service.process.wait, 10) == 0
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 5 + BUSY
             assert not any(each.is_running() for each in processes)
 
 
