@@ -242,12 +242,14 @@ class Connection(Held):
             self.at_limit = event.reason in LIMITS
             if self.stream is not None:
                 self.stream.ended_for = event.reason
-            self.stream = None
+            self._no_stream()
             if event.reason not in {"ended", "not_started", "connection_lost"}:
                 self.problem = event.message or event.reason
 
     def _no_stream(self) -> None:
-        self.stream = None
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.drop_pictures()
 
     @property
     def lease_info(self) -> LeaseInfo:

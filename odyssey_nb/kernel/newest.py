@@ -87,7 +87,15 @@ class Newest:
         self._at = NOTHING  # the picture that the decoder has taken last
         self._newest: tuple[int, int, float, Any] | None = None  # stream, seq, time, frame
         self._made: dict[str, Any] = {}  # of the newest, by format
+        self._closed = False
         self.fetched = self.decoded = self.converted = 0
+
+    def close(self) -> None:
+        """Keep no picture and no decoder: a notebook's ``Out`` keeps streams that are over."""
+        with self._lock:
+            self._closed = True
+            self._decoder = self._pixels = self._newest = None
+            self._made = {}
 
     @property
     def is_over(self) -> bool:
@@ -146,7 +154,7 @@ class Newest:
 
         self.fetched += len(pictures)
         self._turn_to(number)
-        for picture in pictures:
+        for picture in () if self._closed else pictures:
             if picture.stream != self._at[0] or picture.seq <= self._at[1]:
                 continue
             if picture.key:

@@ -230,6 +230,10 @@ class Pictures(ABC):
         """What `on_frame` calls or has called, by name."""
         return dict(self._callbacks)
 
+    def drop_pictures(self) -> None:
+        """Keep no picture: there will be none any more, and nobody may ask for one."""
+        self._newest.close()
+
     def cancel_callbacks(self) -> None:
         """Call nothing with pictures any more."""
         for each in self._callbacks.values():

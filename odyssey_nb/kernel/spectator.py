@@ -71,6 +71,7 @@ class Spectator(Held, Pictures):
 
     def _no_stream(self) -> None:
         self._streams = False
+        self.drop_pictures()
 
     def close_lease(self) -> None:
         """There is none, because no streamer is held."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -344,6 +346,16 @@ def test_nobody_asks_and_nothing_is_decoded(stream: Stream) -> None:
     before = stream.statistics()
     assert come(1) < 3000
     assert stream.statistics() == before
+
+
+def test_a_stream_that_is_over_keeps_no_picture(stream: Stream) -> None:
+    """Whoever keeps the stream, as a notebook's Out does, keeps none of its pictures with it."""
+    seen = [weakref.ref(stream.frame(each)) for each in ("rgb", "gray", "yuv")]
+    stream.end()
+    gc.collect()
+    assert [each() for each in seen] == [None] * 3
+    with pytest.raises(errors.NoStreamError):
+        stream.frame()
 
 
 def test_several_readers_decode_once(stream: Stream) -> None:
