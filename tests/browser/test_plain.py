@@ -78,7 +78,10 @@ def test_media_source_plays_where_webcodecs_is_missing(open_notebook: OpenNotebo
 def test_jpegs_come_where_nothing_decodes_video(open_notebook: OpenNotebook, page: Page) -> None:
     """Painted pixels follow stream and prompt; out of sight the kernel decodes nothing."""
     filler = "print('line\\n' * 120)"
-    fetched = "import time; a = stream.statistics(); time.sleep(2); a == stream.statistics()"
+    fetched = (
+        "import time; time.sleep(1)\n"  # in which the picture that was asked for last still comes
+        "a = stream.statistics(); time.sleep(2); a == stream.statistics()"
+    )
     page.add_init_script(NO_MEDIA_SOURCE)
     notebook = start(open_notebook, "JPEG", filler, fetched)
     follow(notebook)
