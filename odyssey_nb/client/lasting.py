@@ -12,7 +12,6 @@ from odyssey_nb.client.session import START_SECONDS
 from odyssey_nb.client.streams import COMMAND_SECONDS, Streams
 from odyssey_nb.media.still import still
 from odyssey_nb.wire import stream as wire
-from odyssey_nb.wire.signaling import LIMITS
 from odyssey_nb.wire.status import Extension, StreamState
 
 if TYPE_CHECKING:
@@ -93,11 +92,11 @@ class LastingStreams(Streams):
         recent = asyncio.get_running_loop().time() - self._went_on < JUST_NOW_SECONDS
         return bool(self.extends) or bool(self._continues) or recent
 
-    def _go_on(self, limit: str) -> bool:
+    def _go_on(self, reason: str) -> bool:
         if not self.extends or self._lost.done():
             return False
         self._again = True
-        if limit == LIMITS[STREAM_LIMIT]:  # at any other the session is about to end
+        if reason == STREAM_LIMIT:  # at any other the session is about to end
             self._limit.set()
         return True
 

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
 
-_closing: set[asyncio.Future[None]] = set()  # owns what closes longer than anybody waits
+_closing = Crew()  # owns what closes longer than anybody waits
 
 
 @asynccontextmanager
@@ -54,9 +54,7 @@ async def receiving(ice_servers: list[IceServer]) -> AsyncIterator[RTCPeerConnec
         video.setCodecPreferences(h264_codecs())
         yield connection
     finally:
-        closing = asyncio.ensure_future(connection.close())
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
+        closing = _closing.start(connection.close())
         # One that takes longer goes on closing: broken off, it would keep its sockets.
         await asyncio.wait([closing], timeout=CLOSE_SECONDS)
 

@@ -89,8 +89,8 @@ class Streams(ABC):
         """Raise ConnectionLostError unless streams can be asked for something."""
 
     @abstractmethod
-    def _go_on(self, limit: str) -> bool:
-        """The stream reaches `limit`; return whether another one takes its place."""
+    def _go_on(self, reason: str) -> bool:
+        """The stream reaches the limit that `reason` names; return whether another one follows."""
 
     @property
     def lost(self) -> asyncio.Future[errors.OdysseyNBError]:
@@ -344,7 +344,7 @@ class Streams(ABC):
         if self._broadcast is not None:
             self._broadcast.cancel()
         if self.stream_state in {StreamState.STREAMING, StreamState.ENDING}:
-            if reason in LIMITS and self._go_on(LIMITS[reason]):
+            if reason in LIMITS and self._go_on(reason):
                 self._continues = LIMITS[reason]
             elif reason != "connection_lost":
                 self.extends = Extension.NONE

@@ -78,6 +78,11 @@ class Held(ABC):
         return self.status in {"connected", "reconnecting"} and self.link.usable
 
     @property
+    def broke(self) -> bool:
+        """Whether it was lost, unlike one that has ended as it should."""
+        return not self.link.usable or "failed" in self.history[-2:]
+
+    @property
     @abstractmethod
     def streaming(self) -> bool:
         """Whether pictures are coming."""

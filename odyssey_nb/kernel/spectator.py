@@ -63,7 +63,7 @@ class Spectator(Held, Pictures):
             raise WatchError("the picture broke off", hint="Try again: it is being joined anew.")
 
     def _is_over(self) -> bool:
-        return not self.active and self.link.usable and "failed" not in self.history[-2:]
+        return not self.active and not self.broke
 
     def _follow(self, event: wire.Event) -> None:
         if event.type == "stream_changed":

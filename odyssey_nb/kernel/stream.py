@@ -163,12 +163,7 @@ class Stream(Pictures):
             raise NoStreamError("this stream has ended")
 
     def _is_over(self) -> bool:
-        return (
-            not self.active
-            and self.ended_for in OVER
-            and self.connection.link.usable
-            and "failed" not in self.connection.history[-2:]
-        )
+        return not self.active and self.ended_for in OVER and not self.connection.broke
 
     @property
     def _being_replaced(self) -> bool:

@@ -364,39 +364,8 @@ class Seen:
 Command = (
     Start | Continue | Allow | Interact | Mark | End | Fetch
 )  # of one connection; each is answered
-FromKernel = (
-    Hello
-    | Connect
-    | Watch
-    | Start
-    | Continue
-    | Allow
-    | Interact
-    | Mark
-    | End
-    | Disconnect
-    | Goodbye
-    | Fetch
-    | Admit
-    | Subscribe
-    | Credit
-    | Unsubscribe
-    | WantKeyframe
-)
-Request = (
-    Connect
-    | Watch
-    | Start
-    | Continue
-    | Allow
-    | Interact
-    | Mark
-    | End
-    | Disconnect
-    | Goodbye
-    | Fetch
-    | Admit
-)
+Request = Connect | Watch | Command | Disconnect | Goodbye | Admit
+FromKernel = Hello | Request | Subscribe | Credit | Unsubscribe | WantKeyframe
 Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Clocks | Seen
 FromSidecar = Hello | Answer | Picture | Event
 

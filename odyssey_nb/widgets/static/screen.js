@@ -280,19 +280,22 @@ export class Screen {
 
   /** Drop a decoder that broke, or that the browser took back from a page in the background. */
   #fail() {
-    this.#decoder?.close();
-    this.#decoder = null;
-    this.#gate.restart();
+    this.#drop();
     this.#failures += 1;
     if (this.#failures >= MOST_FAILURES) this.#turn();
     else if (!this.#paused) this.#on.gap();
   }
 
-  /** Try the next way. */
-  #turn() {
+  /** Whatever decodes next begins with a keyframe. */
+  #drop() {
     this.#decoder?.close();
     this.#decoder = null;
     this.#gate.restart();
+  }
+
+  /** Try the next way. */
+  #turn() {
+    this.#drop();
     this.#failures = 0;
     this.#ways.shift();
     this.#on.turn();
