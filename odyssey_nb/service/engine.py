@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
+CACHE_KIB = 256  # of pages in each of SQLite's connections; the system has them all anyway
 # PostgreSQL's advisory locks are numbers that programs agree on.
 TRANSACTION, SERVICE = 0x0D155E, 0x0D155F
 
@@ -97,6 +98,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
         "PRAGMA synchronous=NORMAL",
         f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
         "PRAGMA foreign_keys=ON",
+        f"PRAGMA cache_size={-CACHE_KIB}",
     )
 
 

@@ -36,6 +36,7 @@ SMALL = 320  # pixels of a preview's longer side
 PREVIEW_RATE, PREVIEW_PICTURES = 10, 80  # pictures per second, and of them at most
 SERVICE_LOST = "service_lost"  # why a stream ended whose service was killed
 DAY = 86_400  # seconds
+LOOKED_AT = 32  # recordings at a time, of those that may have to go
 WHOLE_SECONDS = 2.0  # longest wait for a recording to be whole
 
 
@@ -224,7 +225,7 @@ class Recordings:
         """Return how many streams there are of each state; it blocks."""
         by_state = select(StreamRow.state, func.count()).group_by(StreamRow.state)
         with self._database.begin() as session:
-            return dict(session.execute(by_state).tuples().all())
+            return dict(session.execute(by_state).all())
 
     async def delete(self, stream_id: str, account: str) -> bool:
         """Remove a recording of `account` and its files; return whether there was one."""
@@ -264,18 +265,24 @@ class Recordings:
 
     def retire(self) -> None:
         """Let go of what is too old, or too much, oldest first; it blocks."""
+        ready = StreamRow.state == "ready"
         oldest = self._clock() - self._limits.recording_days * DAY
         most = self._limits.recording_gigabytes * 1e9
-        newest_first = (
+        # As a rule none has to go, and what is looked at must not grow with what is kept.
+        oldest_first = (
             select(StreamRow)
-            .where(StreamRow.state == "ready")
-            .order_by(StreamRow.started.desc(), StreamRow.id)
+            .where(ready)
+            .order_by(StreamRow.started, StreamRow.id.desc())
+            .execution_options(yield_per=LOOKED_AT)
         )
-        gone, total = [], 0
+        gone = []
         with self._database.begin() as session:
-            for row in session.scalars(newest_first):
-                total += row.size
-                if total > most or row.started < oldest:
+            total = session.scalar(select(func.sum(StreamRow.size)).where(ready)) or 0
+            with session.scalars(oldest_first) as rows:
+                for row in rows:
+                    if total <= most and row.started >= oldest:
+                        break
+                    total -= row.size
                     gone.append(row.id)
                     row.state, row.size = "deleted", 0
         for stream_id in gone:

@@ -238,7 +238,7 @@ class SimulationQueue:
         """Return how many simulations there are of each status."""
         by_status = select(SimulationRow.status, func.count()).group_by(SimulationRow.status)
         with self._database.begin() as session:
-            found = dict(session.execute(by_status).tuples().all())
+            found = dict(session.execute(by_status).all())
         return {str(status): found.get(status, 0) for status in SimulationStatus}
 
     def active(self, account: str) -> int:

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import event
 
 from odyssey_nb import errors
 from odyssey_nb.client.client import AsyncClient
@@ -287,3 +288,31 @@ async def test_old_recordings_give_way(tmp_path: Path, database_url: str) -> Non
         assert not storage.folder("old").exists()
         assert not storage.folder("large").exists()
         assert storage.size("new") == 100
+
+
+def test_what_stays_is_not_looked_at(tmp_path: Path, database_url: str) -> None:
+    """However many recordings are kept, letting go of the oldest loads but a few of them."""
+    limits = Limits(recording_days=30, recording_gigabytes=290e-9)
+    loaded: list[str] = []
+    with Database.open(database_url) as database:
+        recordings = Recordings(database, Storage(tmp_path / "media", "secret"), limits)
+        with database.begin() as session:
+            session.add_all(
+                StreamRow(
+                    id=f"{number:03}", account="a", session_id="s", width=2, height=2,
+                    started=time.time() - number, state="ready", size=1,
+                )
+                for number in range(300)
+            )  # fmt: skip
+
+        def note(row: StreamRow, _context: object) -> None:
+            loaded.append(row.id)
+
+        event.listen(StreamRow, "load", note)
+        try:
+            recordings.retire()
+        finally:
+            event.remove(StreamRow, "load", note)
+        assert set(loaded) >= {f"{number}" for number in range(290, 300)}
+        assert len(loaded) < 100
+        assert recordings.count() == {"deleted": 10, "ready": 290}
