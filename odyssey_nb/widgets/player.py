@@ -47,6 +47,7 @@ class Player(anywidget.AnyWidget):
         "kernel.js",
         "words.js",
         "limits.js",
+        "ways.js",
         "direct.js",
         "floating.js",
         "furniture.js",

@@ -7,10 +7,8 @@
 /** @import { Picture } from "./screen.js" */
 import { Commands, listen, randomId } from "./_shared.js";
 import { CLOCKS } from "./limits.js";
+import { mayReach, wayIn } from "./ways.js";
 import { UNDERWAY } from "./words.js";
-
-/** Hosts at which the page's machine is the sidecar's; elsewhere browsers refuse, or ask people. */
-const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 
 const CREDIT = 40; // pictures that may be under way
 const GRANT = 10; // taken pictures after which new credit is sent
@@ -18,7 +16,7 @@ const OPEN_WITHIN = 5000; // milliseconds, as all times here
 const ADMITTED_WITHIN = 10_000;
 const ASK_EVERY = 5000;
 const FIRST_RETRY = 1000;
-const MOST_TRIES = 4; // in a row; a tunnel to another machine looks like loopback, and stays one
+const MOST_TRIES = 4; // in a row
 const BROKEN = "the line to the sidecar broke; try again";
 const LIMITS = ["session_timeout", "duration_limit_reached"];
 const HARMLESS = ["ended", "not_started", "connection_lost"];
@@ -116,7 +114,7 @@ export async function prove(secret, nonce) {
  * decodes them knows which it had.
  */
 export class Direct {
-  able = LOOPBACK.includes(location.hostname) && globalThis.crypto?.subtle !== undefined;
+  able = mayReach();
   open = false; // commands may go this way
   flowing = false; // pictures come this way
   commands;
@@ -200,12 +198,17 @@ export class Direct {
   }
 
   async #begin() {
+    const way = await wayIn(this.#tries);
+    if (way === null) {
+      this.able = false;
+      return;
+    }
     const pass = /** @type {Answer & Pass} */ (await this.#on.ask());
     if (!pass.ok || this.#signal.aborted) return;
     this.#tries += 1;
     const nonce = randomId();
     const proof = await prove(pass.secret, nonce);
-    const socket = new WebSocket(`ws://127.0.0.1:${pass.port}/`);
+    const socket = new WebSocket(way(pass.port));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     const giveUp = setTimeout(() => socket.close(), OPEN_WITHIN);
