@@ -218,6 +218,7 @@ class ConnectionManager:
                     on_lost=self._sidecar_lost,
                 )
                 hooks.close_in_forks()
+                release.prepare()
             return state.sidecar
 
     def __getitem__(self, name: str) -> Connection:

@@ -120,6 +120,16 @@ def find(rows: SessionList, which: str) -> SessionRow:
     return found[0]
 
 
+def prepare() -> None:
+    """Load what `release` needs, meanwhile: who has to release has no time for it."""
+    threading.Thread(target=_load, name="odyssey-load", daemon=True).start()
+
+
+def _load() -> None:
+    import odyssey_nb.client.control
+    import odyssey_nb.client.reservation  # noqa: F401
+
+
 def release(access: Target, session_id: str, signaling_url: str) -> None:
     """Say goodbye for a session of this process whose sidecar is gone.
 
@@ -174,8 +184,7 @@ class Reaping:
         return freed
 
     def _run(self) -> None:
-        import odyssey_nb.client.reservation  # noqa: F401 - not in the time that a service has
-
+        _load()  # not in the time that a service has
         self._loaded.set()
         ring = KeyRing()
         ring.add(self._access)

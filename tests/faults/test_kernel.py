@@ -233,7 +233,6 @@ SLEEP = 32.0  # seconds; a process that did not run for 30 has slept
     bound=HEARTBEAT + HEARTBEAT / 4,
     limits=(f"heartbeat_seconds={HEARTBEAT}",),
     told=("a machine sleeps",),
-    runs=2,
 )
 def _sleeps(scene: Scene) -> None:
     scene.streams()
@@ -264,7 +263,6 @@ TABLE.add(
     lambda scene: _holds_the_gil(5 if scene.quick else 60, scene),
     name="a cell holds the GIL for 60 s (5 s in the quick half)",
     bound=KERNEL_SAYS_SO,
-    runs=1,
     quick=1,
 )
 

@@ -65,28 +65,28 @@ def _away(scene: Scene, seconds: float, *, breaks: bool) -> None:
     scene.disconnect()
 
 
-for _name, _seconds, _breaks, _runs in [
-    ("away for 3 s, packets vanish", 3, False, 5),
-    ("away for 3 s, sockets break", 3, True, 5),
-    ("away for 20 s, packets vanish", 20, False, 2),
-    ("away for 20 s, sockets break", 20, True, 2),
+for _name, _seconds, _breaks in [
+    ("away for 3 s, packets vanish", 3, False),
+    ("away for 3 s, sockets break", 3, True),
+    ("away for 20 s, packets vanish", 20, False),
+    ("away for 20 s, sockets break", 20, True),
 ]:
     TABLE.add(
         lambda scene, seconds=_seconds, breaks=_breaks: _away(scene, seconds, breaks=breaks),
         name=_name,
         bound=KERNEL_SAYS_SO,
         told=("plays on",) + (("reconnecting",) if _breaks or _seconds > 5 else ()),
-        runs=_runs,
         timeout=240,
     )
 
 
-@TABLE.row("away for good", bound=SERVICE_GIVES_UP, told=("failed",), runs=2, timeout=300)
+@TABLE.row("away for good", bound=SERVICE_GIVES_UP, told=("failed",), timeout=300)
 def _for_good(scene: Scene) -> None:
     network = _streams_behind(scene)
     scene.pause(0.5)
     scene.strike()
     network.do(lambda: network.it.cut(breaks=True))
+    scene.tell(NOTICED, seconds=60)
     scene.tell(CLIENT_GIVES_UP, seconds=130)
     scene.tell("print(conn.problem)")
     scene.wait_freed(SERVICE_GIVES_UP)
@@ -113,7 +113,6 @@ for _name, _conditions in [
         name=_name,
         bound=KERNEL_SAYS_SO,
         told=("plays on",),
-        runs=2,
     )
 
 

@@ -203,7 +203,6 @@ TABLE.add(
     lambda scene: _at_a_breakpoint(scene, 4 if scene.quick else 60),
     name="the debugger at a breakpoint for 60 s (4 s in the quick half)",
     bound=KERNEL_SAYS_SO,
-    runs=1,
     quick=1,
     timeout=180,
 )
