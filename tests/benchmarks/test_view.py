@@ -23,7 +23,7 @@ def test_view(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Browser
 ) -> None:
     """Measures five ways to the page and writes the table; it fails only where one is broken."""
-    source.offer(tmp_path / "worlds")
+    source.offer(tmp_path / "worlds", **{source.NAME: source.Source})
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path / "worlds")]))
     (tmp_path / "lab").mkdir()
     where, rounds = machine(chromium.version), []

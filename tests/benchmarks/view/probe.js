@@ -41,24 +41,34 @@
     return data[3] === 0 ? null : numbers;
   }
 
-  bench.number = (selector) => read(document.querySelector(selector))?.[0] ?? 0;
+  bench.read = (selector) => read(document.querySelector(selector));
 
-  /** Note every picture that is painted within so many milliseconds: [number, painted, seen]. */
-  bench.watch = (selector, milliseconds) =>
+  bench.number = (selector) => bench.read(selector)?.[0] ?? 0;
+
+  /** Call `look` just after each frame until it returns something, or so many milliseconds. */
+  bench.until = (look, milliseconds) =>
     new Promise((resolve) => {
-      const seen = [];
       const until = performance.now() + milliseconds;
       const channel = new MessageChannel();
       // Just after a frame, so that whoever paints within it, before or after us, is seen at once.
       channel.port1.onmessage = () => {
-        const numbers = read(document.querySelector(selector));
-        if (numbers && numbers[0] !== seen.at(-1)?.[0]) seen.push([...numbers, Date.now()]);
-        if (performance.now() < until) requestAnimationFrame(next);
-        else resolve(seen);
+        const found = look();
+        if (found || performance.now() >= until) resolve(found);
+        else requestAnimationFrame(next);
       };
       const next = () => channel.port2.postMessage(0);
       requestAnimationFrame(next);
     });
+
+  /** Note every picture that is painted within so many milliseconds: [number, painted, seen]. */
+  bench.watch = async (selector, milliseconds) => {
+    const seen = [];
+    await bench.until(() => {
+      const numbers = bench.read(selector);
+      if (numbers && numbers[0] !== seen.at(-1)?.[0]) seen.push([...numbers, Date.now()]);
+    }, milliseconds);
+    return seen;
+  };
 
   /** The picture that is painted now, as the URL of a PNG; empty for an <img> that just loads. */
   bench.shoot = (selector) => {

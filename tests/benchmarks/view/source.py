@@ -68,9 +68,10 @@ def exact(number: int) -> Planes:
     return picture
 
 
-def offer(folder: Path) -> None:
-    """Offer the world as an installed package does, to processes with `folder` on their path."""
+def offer(folder: Path, **worlds: type) -> None:
+    """Offer worlds as an installed package does, to processes with `folder` on their path."""
     info = folder / "odyssey_nb_bench-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odyssey-nb-bench\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[odyssey_nb.worlds]\n{NAME} = {__name__}:Source\n")
+    lines = [f"{name} = {each.__module__}:{each.__name__}" for name, each in worlds.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[odyssey_nb.worlds]", *lines, ""]))
