@@ -1,7 +1,8 @@
 """Scripts of simulations: what they are made of, and the rules they keep (protocol section 2.9).
 
 A script is a list of entries, from a start at 0 to an end whose time is the video's length. Client
-and service read it with the same functions, so that both name a mistake in the same words.
+and service read it with the same functions, so that both name a mistake in the same words. Marks
+are our own addition: they stay with the client, and to a service they are unknown keys.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from odyssey_nb.errors import ScriptError
-from odyssey_nb.wire.stream import LARGEST_IMAGE, PICTURES_PER_SECOND
+from odyssey_nb.wire.stream import LARGEST_IMAGE, LONGEST_MARK, PICTURES_PER_SECOND
 
 PICTURE_MILLISECONDS = 1000 // PICTURES_PER_SECOND
 MOST_SCRIPTS = 20  # in one batch
@@ -41,18 +42,26 @@ class Interact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Remember this moment; no service is told."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class End:
     """The video ends here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One thing that happens, so many milliseconds after the start; exactly one of the three."""
+    """One thing that happens, so many milliseconds after the start; exactly one of these."""
 
     timestamp_ms: Milliseconds
     start: Start | None = None
     interact: Interact | None = None
     end: End | None = None
+    mark: Mark | None = None
 
 
 Script = list[Entry]
@@ -82,13 +91,21 @@ def read_scripts(given: object, *, longest: float | None = None) -> list[Script]
     ]
 
 
-def read_script(given: object, *, longest: float | None = None, name: str = "script") -> Script:
+def unmarked(script: Script) -> Script:
+    """Return a script as services take it, without the marks."""
+    return [entry for entry in script if entry.mark is None]
+
+
+def read_script(
+    given: object, *, longest: float | None = None, name: str = "script", marks: bool = False
+) -> Script:
     """Return the script that decoded JSON holds. Unknown keys are ignored.
 
     Args:
         given: What should be a list of entries.
         longest: How long its video may be, in seconds.
         name: What errors call it; they name the entry as ``name[3]``.
+        marks: Whether it may have marks; else they are unknown keys.
 
     Raises:
         ScriptError: It breaks a rule.
@@ -100,7 +117,7 @@ def read_script(given: object, *, longest: float | None = None, name: str = "scr
     script: Script = []
     for number, each in enumerate(given):
         where = f"{name}[{number}]"
-        entry = _read_entry(each, where)
+        entry = _read_entry(each, where, marks=marks)
         _check_place(entry, script, where, last=number == len(given) - 1)
         script.append(entry)
     if longest is not None and length(script) > longest:
@@ -112,20 +129,29 @@ def read_script(given: object, *, longest: float | None = None, name: str = "scr
     return script
 
 
-def _read_entry(given: object, where: str) -> Entry:
+def _read_entry(given: object, where: str, *, marks: bool) -> Entry:
+    if not marks and isinstance(given, dict):
+        given = {key: value for key, value in given.items() if key != "mark"}
     try:
         entry = msgspec.convert(given, Entry)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ScriptError(f"{where}: {error}".replace("`$.", "`")) from error
-    actions = [each for each in (entry.start, entry.interact, entry.end) if each is not None]
-    if len(actions) != 1:
-        raise ScriptError(f"{where}: exactly one of start, interact and end, not {len(actions)}")
+    actions = entry.start, entry.interact, entry.end, entry.mark
+    count = sum(each is not None for each in actions)
+    if count != 1:
+        raise ScriptError(f"{where}: exactly one of {_verbs(marks=marks)}, not {count}")
+    if entry.mark is not None and len(entry.mark.text) > LONGEST_MARK:
+        raise ScriptError(f"{where}: a mark has at most {LONGEST_MARK} characters")
     prompted = entry.start or entry.interact
     if prompted is not None and not prompted.prompt.strip():
         raise ScriptError(f"{where}: the prompt has no words")
     if entry.start is not None and entry.start.image is not None:
         _check_image(entry.start.image, where)
     return entry
+
+
+def _verbs(*, marks: bool) -> str:
+    return "start, interact, mark and end" if marks else "start, interact and end"
 
 
 def _check_place(entry: Entry, before: Script, where: str, *, last: bool) -> None:
@@ -179,7 +205,8 @@ def parse_lines(text: str) -> Script:
         where = f"line {number}"
         seconds, _, rest = line.partition(" ")
         verb, _, prompt = rest.strip().partition(" ")
-        entry = _read_entry(entry_of(_number(seconds, where), verb, prompt.strip(), where), where)
+        given = entry_of(_number(seconds, where), verb, prompt.strip(), where)
+        entry = _read_entry(given, where, marks=True)
         _check_place(entry, script, where, last=number == lines[-1][0])
         script.append(entry)
     if not script:
@@ -195,9 +222,9 @@ def entry_of(seconds: float, verb: str, prompt: str, where: str) -> dict[str, ob
     """
     if not 0 <= seconds < 1e6:  # nan is no time either
         raise ScriptError(f"{where}: {seconds:g} is no time in seconds")
-    if verb not in {"start", "interact", "end"}:
-        raise ScriptError(f"{where}: {verb!r} is none of start, interact and end")
-    action = {} if verb == "end" else {"prompt": prompt}
+    if verb not in {"start", "interact", "mark", "end"}:
+        raise ScriptError(f"{where}: {verb!r} is none of {_verbs(marks=True)}")
+    action = {} if verb == "end" else {"text" if verb == "mark" else "prompt": prompt}
     return {"timestamp_ms": round(seconds * 1000), verb: action}
 
 
@@ -218,18 +245,19 @@ def gather(given: object) -> list[Script]:
         ScriptError: It is none of these, or breaks a rule.
     """
     if not _is_batch(given):
-        return [_gather_one(given, "script")]
+        return [gather_one(given, "script")]
     assert isinstance(given, Sequence)
     if len(given) > MOST_SCRIPTS:
         raise ScriptError(f"scripts: {len(given)} of them, more than {MOST_SCRIPTS}")
-    return [_gather_one(each, f"scripts[{number}]") for number, each in enumerate(given)]
+    return [gather_one(each, f"scripts[{number}]") for number, each in enumerate(given)]
 
 
-def _gather_one(given: object, name: str) -> Script:
+def gather_one(given: object, name: str) -> Script:
+    """Return one script, in any of those forms; errors call it `name`."""
     return (
         parse_lines(given)
         if isinstance(given, str)
-        else read_script(_entries(given, name), name=name)
+        else read_script(_entries(given, name), name=name, marks=True)
     )
 
 

@@ -154,7 +154,7 @@ def test_lines() -> None:
         ("", "the script has no lines"),
         ("# nothing", "the script has no lines"),
         ("0 start a\nsoon end", "line 2: it begins with a time in seconds, not 'soon'"),
-        ("0 start a\n\n5 stop", "line 3: 'stop' is none of start, interact and end"),
+        ("0 start a\n\n5 stop", "line 3: 'stop' is none of start, interact, mark and end"),
         ("0 start a\nnan end", "line 2: nan is no time in seconds"),
         ("0 start\n5 end", "line 1: the prompt has no words"),
         ("1 start a\n5 end", "line 1: the first entry is a start at 0"),
@@ -167,6 +167,20 @@ def test_a_line_that_makes_no_sense_is_named(text: str, says: str) -> None:
     with pytest.raises(ScriptError) as caught:
         parse_lines(text)
     assert str(caught.value) == says
+
+
+def test_marks_stay_with_the_client() -> None:
+    """A cell's script may have marks, which are none of the service's business."""
+    script = parse_lines("0 start a\n1 mark it's odd\n1 mark\n5 end")
+    assert [each.mark for each in script] == [
+        None, wire.Mark(text="it's odd"), wire.Mark(), None,
+    ]  # fmt: skip
+    assert [each.timestamp_ms for each in wire.unmarked(script)] == [0, 5000]
+    assert read_script([START | {"mark": 7}, END])[0].mark is None, "an unknown key"
+    with pytest.raises(ScriptError, match=r"script\[1\]: exactly one of start, interact and end"):
+        read_script([START, {"timestamp_ms": 9, "mark": {"text": "odd"}}, END])
+    with pytest.raises(ScriptError, match="line 2: a mark has at most 200 characters"):
+        parse_lines(f"0 start a\n1 mark {'x' * 201}\n5 end")
 
 
 def test_what_a_cell_may_give() -> None:
