@@ -6,6 +6,8 @@ The map of the package, from what a user touches down to what crosses a process 
   verbs (also ``%odyssey VERB``)
 - `sessions`, `kill`, `reap`: what all your programs hold, and how it ends
 - `watch`: somebody else's broadcast
+- `clip`, `grid`: pictures with what happened, from a file, and side by side
+- `script`: one timeline, to play live or as a simulation
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it
 - `widgets`: what a cell shows
@@ -23,14 +25,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from odyssey_nb.api import (
+    clip,
     connect,
     disconnect,
     end,
+    grid,
     interact,
     kill,
     mark,
     reap,
     recordings,
+    script,
     sessions,
     simulate,
     simulations,
@@ -51,15 +56,18 @@ __version__ = VERSION
 __all__ = [
     "OdysseyNBError",
     "__version__",
+    "clip",
     "connect",
     "disconnect",
     "end",
+    "grid",
     "interact",
     "kill",
     "load_ipython_extension",
     "mark",
     "reap",
     "recordings",
+    "script",
     "sessions",
     "simulate",
     "simulations",

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError
+from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError, UsageError
 from odyssey_nb.kernel.manager import get_manager
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from odyssey_nb.config import Target
     from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.hidden import Given
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.release import Ended
+    from odyssey_nb.kernel.script import Script
     from odyssey_nb.kernel.sessions import SessionList
     from odyssey_nb.kernel.simulations import Simulation, SimulationList
     from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.kernel.usage import UsageReport
+    from odyssey_nb.media.clip import Clip
     from odyssey_nb.media.image import Source
     from odyssey_nb.widgets.sliders import Sliders
 
@@ -263,6 +269,80 @@ def recordings(
     return RecordingList([Recording(target, each) for each in page.recordings], page.total, target)
 
 
+def clip(path: str | Path) -> Clip:
+    """Read a clip back from an MP4, with its times, prompts and events where `Clip.save` wrote it.
+
+    >>> clip("snow.mp4")["snow"].frames.shape
+
+    Raises:
+        UsageError: There is no such file, or it holds no video.
+    """
+    from odyssey_nb.media.reading import read
+
+    return read(path)
+
+
+def grid(
+    clips: Mapping[str, Clip] | Sequence[Clip],
+    *,
+    labels: Sequence[str] | None = None,
+    columns: int | None = None,
+    width: int = 1280,
+) -> Clip:
+    """Return clips side by side as one clip: one playhead, one file; each from its own beginning.
+
+    >>> grid({"calm": calm, "stormy": stormy}).save("both.mp4")
+    >>> grid(simulate([one, two]).clips, columns=1)
+
+    Args:
+        clips: Two or more; of a mapping the keys are written over them.
+        labels: What is written over each; left out, its first prompt.
+        columns: How many stand beside each other; left out, as many as rows.
+        width: Of the whole, in pixels.
+
+    Raises:
+        UsageError: There are none, one is empty, or the whole would be too large.
+    """
+    from odyssey_nb.media.grid import grid
+
+    if isinstance(clips, Mapping):
+        shown, labels = list(clips.values()), labels or list(clips)
+    else:
+        shown = list(clips)
+    if not shown or not all(len(each) for each in shown):
+        raise UsageError("a grid is made of clips with pictures", hint="Write ody.grid([a, b]).")
+    words = labels or [each.prompts[0] for each in shown]
+    if len(words) != len(shown):
+        raise UsageError(f"{len(words)} labels for {len(shown)} clips", hint="Name each, or none.")
+    most = len(shown)
+    return grid(shown, words, max(1, min(most, columns or math.ceil(math.sqrt(most)))), width)
+
+
+def script(given: object, *, image: Source | None = None, orientation: str = "landscape") -> Script:
+    r"""Return a timeline that plays live, as a simulation, and again.
+
+    >>> walk = script("0 start a misty forest\n2 interact heavy snow\n3 mark odd!\n5 end")
+    >>> live = walk.play()  # on the default connection
+    >>> simulated = walk.simulate()  # a clip as well
+    >>> script(live) == script(live.save("walk.mp4"))
+
+    Args:
+        given: Lines of ``SECONDS VERB PROMPT`` with the verbs start, interact, mark and end; a list
+            of ``(seconds, verb, prompt)``; a list of entries as the API has them; a .txt or .json
+            that `Script.save` wrote; or a clip, whose prompts and marks it repeats.
+        image: What it starts from; see `Connection.start`.
+        orientation: Of the image: ``"landscape"`` or ``"portrait"``.
+
+    Raises:
+        ScriptError: It breaks a rule; the message names the line or entry.
+        UsageError: There is no such file.
+    """
+    from odyssey_nb.kernel.script import read, with_image
+
+    made = read(given)
+    return made if image is None else with_image(made, image, orientation)
+
+
 def simulate(
     script: object,
     *,
@@ -280,8 +360,7 @@ def simulate(
     >>> simulate([(0, "start", "a beach"), (10, "end")]).recordings[0].save("beach.mp4")
 
     Args:
-        script: Lines of ``SECONDS VERB PROMPT``, a list of ``(seconds, verb, prompt)``, a list of
-            entries as the protocol has them, or a list of such scripts, which run as one batch.
+        script: What `script` returns or takes, or a list of such, which run as one batch.
         orientation: ``"landscape"`` or ``"portrait"``.
         bypass_expansion: Let the service take prompts as they are, where the account may.
         wait: Wait with a progress bar until it is completed; else return at once.
@@ -299,11 +378,11 @@ def simulate(
         AnswerTimeoutError: It is not over after `timeout`; it goes on.
     """
     from odyssey_nb.kernel.connection import is_portrait
+    from odyssey_nb.kernel.script import read_all
     from odyssey_nb.kernel.simulations import submit
-    from odyssey_nb.wire.script import gather
 
     portrait = is_portrait(orientation)
-    scripts = gather(script)
+    scripts = read_all(script)
     target = _target(local, url, api_key)
     simulation = submit(target, scripts, portrait=portrait, bypass=bypass_expansion)
     return simulation.wait(timeout) if wait else simulation

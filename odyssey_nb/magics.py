@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
+    from odyssey_nb.media.clip import Clip
 
 
 @magics_class
@@ -63,6 +64,7 @@ def load(shell: InteractiveShell) -> None:
         formatter.mimebundle_formatter.for_type_by_name(
             "odyssey_nb.kernel.recordings", "RecordingList", _show_recordings
         )
+        formatter.mimebundle_formatter.for_type_by_name("odyssey_nb.media.clip", "Clip", _show_clip)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -72,8 +74,11 @@ def unload(shell: InteractiveShell) -> None:
     shell.set_custom_exc((), None)
     formatter = shell.display_formatter
     if formatter is not None:
-        for shown in ("stream.Stream", "spectator.Spectator", "recordings.RecordingList"):
-            formatter.mimebundle_formatter.pop(f"odyssey_nb.kernel.{shown}", None)
+        for shown in (
+            "kernel.stream.Stream", "kernel.spectator.Spectator", "kernel.recordings.RecordingList",
+            "media.clip.Clip",
+        ):  # fmt: skip
+            formatter.mimebundle_formatter.pop(f"odyssey_nb.{shown}", None)
 
 
 def _one_line(
@@ -116,6 +121,18 @@ def _show_recordings(recordings: RecordingList, **wanted: Any) -> dict[str, Any]
         return None
     bundle = _bundle(Gallery(recordings, thumbnails), recordings, **wanted)
     return bundle and bundle | {"text/html": recordings.page(thumbnails)}
+
+
+def _show_clip(clip: Clip, **wanted: Any) -> dict[str, Any] | None:
+    """Show the clip, to play, and its filmstrip for where no kernel runs."""
+    from odyssey_nb.media.filmstrip import page, strip
+    from odyssey_nb.widgets.clip import ClipView
+
+    film = strip(clip)
+    if not film:
+        return None
+    bundle = _bundle(ClipView(clip, film), clip, **wanted)
+    return bundle and bundle | {"text/html": page(clip, film)}
 
 
 def _bundle(widget: AnyWidget, shown: object, **wanted: Any) -> dict[str, Any] | None:

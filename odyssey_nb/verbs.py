@@ -14,7 +14,8 @@ from odyssey_nb import api
 from odyssey_nb.errors import EmptyPromptError, UnknownVerbError, UsageError
 from odyssey_nb.kernel.stream import Stream
 
-READING = ("frame", "frames", "live", "on_frame", "snapshot", "last")  # what help explains too
+# What help explains too.
+READING = ("frame", "frames", "live", "on_frame", "snapshot", "last", "record")
 
 
 @dataclass(frozen=True, slots=True)

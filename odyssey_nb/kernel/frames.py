@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,16 @@ def past(source: Streaming, seconds: float) -> tuple[list[wire.Picture], list[wi
         found += more
     happenings = [each for each in answer.happenings if each.stream == number]
     return [each for each in found if each.seq <= newest], happenings
+
+
+def told(source: Streaming) -> tuple[list[wire.Happening], float]:
+    """Return what is known of `source`, and the time of its newest picture."""
+    whole = source._held.request(
+        wire.Fetch, timeout=0, grace=PAST_SECONDS, seconds=math.inf, most=1
+    )
+    newest = source._held.request(wire.Fetch, timeout=0, grace=PAST_SECONDS, seconds=0.001)
+    happenings = [each for each in whole.happenings if each.stream == source.number]
+    return happenings, newest.pictures[-1].time if newest.pictures else 0.0
 
 
 def _coming(source: Streaming, timeout: float) -> Iterator[av.VideoFrame]:

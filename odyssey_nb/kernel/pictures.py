@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from odyssey_nb.errors import AnswerTimeoutError
+from odyssey_nb.errors import AnswerTimeoutError, UsageError
 from odyssey_nb.kernel.callbacks import FrameCallback, check_callback, name_of
 from odyssey_nb.kernel.frames import next_frames, past
 from odyssey_nb.kernel.live import Live, check_every
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from odyssey_nb.media.pixels import ArrayFormat
 
 FRAME_SECONDS = 10.0
+SLACK_SECONDS = 5.0  # of what is kept; for a record that comes a little late to fetch it
 
 
 class Pictures(ABC):
@@ -258,6 +260,29 @@ class Pictures(ABC):
         self._check()
         pictures, happenings = past(self, float(seconds))
         return Clip(pictures, happenings)
+
+    def record(self, seconds: float) -> Clip:
+        """Wait for the next `seconds`, and return them; `last` is for those that have passed.
+
+        >>> stream.record(10).save("ten.mp4")
+
+        Raises:
+            NoStreamError: The stream has ended, or does meanwhile.
+            UsageError: That is longer than is kept.
+        """
+        from odyssey_nb.media.ring import LONGEST_SECONDS
+
+        if not 0 < seconds <= LONGEST_SECONDS - SLACK_SECONDS:
+            raise UsageError(
+                f"a clip is recorded for up to {LONGEST_SECONDS - SLACK_SECONDS:g} s, "
+                f"not {seconds!r}",
+                hint="The service records whole streams: ody.recordings()[0].clip().",
+            )
+        self.frame()  # there may be none before
+        began = self.last(0.01).times[-1]
+        while (passed := self.last(0.01).times[-1] - began) < seconds:
+            time.sleep(min(0.5, max(0.05, seconds - passed)))
+        return self.last(passed + SLACK_SECONDS)[began : began + seconds]
 
     def statistics(self) -> dict[str, int]:
         """Return counts: pictures fetched and decoded, arrays made of them, and callbacks."""

@@ -18,12 +18,13 @@ from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.local_service import address_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 
     from PIL import Image
 
     from odyssey_nb.client.control import Control
     from odyssey_nb.config import Target
+    from odyssey_nb.media.clip import Clip
     from odyssey_nb.wire.recordings import RecordingInfo
 
 T = TypeVar("T")
@@ -86,12 +87,28 @@ class Recording:
     """
 
     def __init__(self, target: Target, info: RecordingInfo) -> None:
-        self.aio = Aio(self, "save", "thumbnail", "events", "delete")
+        self.aio = Aio(self, "clip", "save", "thumbnail", "events", "delete")
         self._target = target
         self.stream_id = info.stream_id
         self.width, self.height = info.width, info.height
         self.started = datetime.fromisoformat(info.started_at)
         self.duration = info.duration_seconds
+
+    def clip(self, *, marks: Iterable[dict[str, Any]] = ()) -> Clip:
+        """Download it, and return its pictures and what happened, as `Stream.last` does.
+
+        >>> ody.recordings()[0].clip()["snow"].frames.shape
+
+        Args:
+            marks: Events that the service does not know, each with its `time`, `type` and `text`.
+
+        Raises:
+            NotFoundError: The recording was deleted.
+        """
+        from odyssey_nb.media.reading import read
+
+        events = sorted([*self.events(), *marks], key=lambda each: float(each["time"]))
+        return read(self._fetch("video_url", progress=self.stream_id[:8]), events)
 
     def save(self, path: str | Path) -> Path:
         """Download the MP4, as it was streamed, and return where it is.

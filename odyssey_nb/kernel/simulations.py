@@ -6,21 +6,27 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from odyssey_nb.errors import (
     AnswerTimeoutError,
+    NotFoundError,
     SimulationCancelledError,
     SimulationFailedError,
+    UsageError,
 )
 from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.recordings import Recording, RecordingList, ask, talking
 from odyssey_nb.wire.recordings import RecordingInfo
+from odyssey_nb.wire.script import unmarked
 from odyssey_nb.wire.simulations import SimulationInfo, SimulationStatus
 from odyssey_nb.wire.stream import LANDSCAPE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from odyssey_nb.config import Target
+    from odyssey_nb.media.clip import Clip
     from odyssey_nb.wire.script import Script
 
 OVER = (SimulationStatus.COMPLETED, SimulationStatus.FAILED, SimulationStatus.CANCELLED)
@@ -43,8 +49,11 @@ class Simulation:
         created: When it was submitted, with its time zone.
     """
 
-    def __init__(self, target: Target, info: SimulationInfo) -> None:
+    def __init__(
+        self, target: Target, info: SimulationInfo, scripts: Sequence[Script] = ()
+    ) -> None:
         self.aio = SimulationAio(self)
+        self._scripts = scripts
         self._target = target
         self._info = info
         self.id = info.job_id
@@ -81,6 +90,38 @@ class Simulation:
             for each in streams
         ]
         return RecordingList(found, len(found), self._target)
+
+    @property
+    def clips(self) -> list[Clip]:
+        """The clip of each script that is done, downloaded at each access.
+
+        >>> ody.grid(ody.simulate([calm, stormy]).clips)
+        """
+        return [each.clip(marks=self._marks(number)) for number, each in enumerate(self.recordings)]
+
+    def _marks(self, number: int) -> list[dict[str, Any]]:
+        """Return the marks of script `number`; the service knows none, and lists have none."""
+        if number >= len(self._scripts):
+            return []
+        return [
+            {"time": each.timestamp_ms / 1000, "type": "mark", "text": each.mark.text}
+            for each in self._scripts[number]
+            if each.mark is not None
+        ]
+
+    def clip(self) -> Clip:
+        """Download the recording of its only script; see `Recording.clip`.
+
+        Raises:
+            NotFoundError: It is not done.
+            UsageError: It has several scripts.
+        """
+        recordings = self.recordings
+        if not recordings:
+            raise NotFoundError("it has no recording yet", hint="wait() waits until it has.")
+        if len(recordings) > 1:
+            raise UsageError(f"it has {len(recordings)} recordings", hint="Use .clips.")
+        return recordings[0].clip(marks=self._marks(0))
 
     def wait(self, timeout: float | None = None) -> Self:
         """Wait, with a bar, until it is completed, and return it.
@@ -247,9 +288,11 @@ def submit(
     """Submit a simulation of `scripts`, and return it at once."""
     info = ask(
         target,
-        lambda control: control.simulate(scripts, portrait=portrait, bypass=bypass or None),
+        lambda control: control.simulate(
+            [unmarked(each) for each in scripts], portrait=portrait, bypass=bypass or None
+        ),
     )
-    return Simulation(target, info)
+    return Simulation(target, info, scripts)
 
 
 def page(target: Target, limit: int) -> SimulationList:

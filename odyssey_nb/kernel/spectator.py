@@ -35,7 +35,7 @@ class Spectator(Held, Pictures):
         self.url = url
         self.number = 0
         self._streams = False
-        self.aio = Aio(self, "frame", "frames", "snapshot", "last", "leave")
+        self.aio = Aio(self, "frame", "frames", "snapshot", "last", "record", "leave")
 
     @property
     def streaming(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from odyssey_nb.errors import ConnectionLostError, NoStreamError
 from odyssey_nb.kernel.aio import Aio
+from odyssey_nb.kernel.frames import told
 from odyssey_nb.kernel.pictures import Pictures
 from odyssey_nb.kernel.tables import clock
 from odyssey_nb.wire import link as wire
@@ -13,6 +14,7 @@ from odyssey_nb.wire import link as wire
 if TYPE_CHECKING:
     from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.connection import Connection
+    from odyssey_nb.kernel.script import Script
 
 INTERACT_SECONDS = 10.0
 END_SECONDS = 10.0
@@ -41,7 +43,16 @@ class Stream(Pictures):
         self.ended_for = ""
         self.broadcast: Broadcast | None = None
         self.aio = Aio(
-            self, "interact", "frame", "frames", "snapshot", "last", "mark", "extend", "end"
+            self,
+            "interact",
+            "frame",
+            "frames",
+            "snapshot",
+            "last",
+            "record",
+            "mark",
+            "extend",
+            "end",
         )
 
     @property
@@ -97,6 +108,21 @@ class Stream(Pictures):
         """
         self._check()
         return self.connection.request(wire.Mark, timeout=MARK_SECONDS, text=text).time
+
+    @property
+    def script(self) -> Script:
+        """What was said to this stream so far, and when, to play it again; the last 150 s of it.
+
+        >>> again = stream.script.play(ody.connect("other"))
+
+        Raises:
+            NoStreamError: The stream has ended; its recording's clip knows as much.
+        """
+        from odyssey_nb.kernel.script import of_stream
+
+        self._check()
+        happenings, ended = told(self)
+        return of_stream(happenings, ended)
 
     def extend(self, *, always: bool = False, timeout: float = EXTEND_SECONDS) -> None:
         """Let the stream go on past its next limit, or `always`: that of itself or its connection.

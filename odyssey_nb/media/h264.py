@@ -67,7 +67,7 @@ class Encoder:
             "preset": "ultrafast",
             "tune": "zerolatency",
             "profile": "baseline",
-            "level": "3.1",
+            "level": "3.1" if width * height <= 1280 * 720 else "5.1",
             "forced-idr": "1",
             "maxrate": str(bitrate),
             "bufsize": str(bitrate),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import psutil
@@ -23,6 +23,8 @@ FORMATS = {"rgb": "rgb24", "gray": "gray", "yuv": "yuv420p", "pil": "rgb24"}  # 
 # 1280x704). PyAV before the argument starts none.
 _ALONE = {"threads": 1} if "threads" in str(VideoReformatter.reformat.__doc__) else {}
 
+_AREA: dict[str, Any] = {"interpolation": "AREA"}  # what the eye does with a smaller picture
+
 
 class Pixels:
     """Makes arrays and images of decoded pictures; not for several threads at once.
@@ -33,7 +35,9 @@ class Pixels:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def array(self, frame: av.VideoFrame, format: str) -> NDArray[np.uint8]:
+    def array(
+        self, frame: av.VideoFrame, format: str, *, size: tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
         """Return `frame` as an array of its own, dtype uint8, row 0 at the top.
 
         Args:
@@ -41,8 +45,10 @@ class Pixels:
             format: "rgb" (height, width, 3); "gray" (height, width), its luma from 0 to 255; "yuv"
                 (height * 3 / 2, width), I420 as decoded: the rows of Y, then those of U and V at
                 half the size, two to a row.
+            size: Width and height to scale it to; None leaves it as large as it is.
         """
-        converted = self._reformatter.reformat(frame, format=FORMATS[format], **_ALONE)
+        scale = {} if size is None else {"width": size[0], "height": size[1], **_AREA}
+        converted = self._reformatter.reformat(frame, format=FORMATS[format], **_ALONE, **scale)
         return cast("NDArray[np.uint8]", converted.to_ndarray())
 
 
@@ -56,7 +62,7 @@ def room(count: int, one: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if needed > free:
         raise UsageError(
             f"{count} pictures are {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
-            hint="Take fewer at once, or one at a time: stream.on_frame(f).",
+            hint="Take fewer at once: clip.chunks(64), clip.resize(320), or stream.on_frame(f).",
         )
     return np.empty((count, *one.shape), one.dtype)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 
+from odyssey_nb.errors import UsageError
 from odyssey_nb.media.h264 import CLOCK_RATE
 from odyssey_nb.wire.stream import PICTURES_PER_SECOND
 
@@ -43,6 +45,7 @@ class VideoWriter:
         *,
         container: str = "mp4",
         options: dict[str, str] = WHOLE,
+        notes: dict[str, str] | None = None,
     ) -> Iterator[VideoWriter]:
         """Open `path` for the stream that begins with the keyframe `first`.
 
@@ -51,6 +54,7 @@ class VideoWriter:
             first: An access unit with parameter sets, which go into the header. It is not written.
             container: "mp4", or "hls" where `path` is the playlist and files beside it come and go.
             options: Of the container; `WHOLE` or `GROWING` for an MP4.
+            notes: What it says about itself, as "comment".
         """
         with (
             av.open(io.BytesIO(first), format="h264") as source,
@@ -60,6 +64,7 @@ class VideoWriter:
             # players that take the parameter sets from the header cannot decode with.
             stream = file.add_stream_from_template(source.streams.video[0])
             stream.time_base = Fraction(1, CLOCK_RATE)
+            file.metadata.update(notes or {})
             writer = cls(file, stream)
             yield writer
             writer._flush(writer._duration)
@@ -84,3 +89,50 @@ class VideoWriter:
         packet.is_keyframe = key
         self._file.mux(packet)
         self.pictures += 1
+
+
+class Video(NamedTuple):
+    """What an MP4 holds: access units with their times, in Annex B form where `plain`.
+
+    Those with negative times are there for the decoder only, and are not shown.
+    """
+
+    units: list[tuple[bytes, float, bool]]  # data, seconds, whether it is a keyframe
+    notes: dict[str, Any]  # what `VideoWriter` was told to note
+    plain: bool  # H.264 whose pictures come in the order in which they are shown
+
+
+def read(source: str | io.BytesIO, name: str) -> Video:
+    """Return what a video file holds, not decoded.
+
+    Raises:
+        UsageError: There is none, or it holds no video.
+    """
+    try:
+        with av.open(source, "r") as file:
+            stream = file.streams.video[0]
+            plain = stream.codec_context.name == "h264" and not stream.codec_context.has_b_frames
+            if not plain:
+                return Video([], {}, plain=False)
+            annex_b = av.BitStreamFilterContext("h264_mp4toannexb", stream)
+            units = [
+                (bytes(unit), float((unit.pts or 0) * stream.time_base), unit.is_keyframe)
+                for packet in file.demux(stream)
+                if packet.size
+                for unit in annex_b.filter(packet)
+            ]
+            notes = _notes(file.metadata.get("comment", ""))
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise UsageError(
+            f"no video can be read from {name}", hint="Name an .mp4 that was saved or recorded."
+        ) from error
+    return Video(units, notes, plain=True)
+
+
+def _notes(comment: str) -> dict[str, Any]:
+    """Return what was noted; a stranger's comment is none of ours."""
+    try:
+        found = json.loads(comment)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

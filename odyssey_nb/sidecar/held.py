@@ -199,15 +199,15 @@ class Held(ABC):
         self._happenings.append(wire.Happening(stream=stream, time=time, kind=kind, text=text))
 
     def _happened(self, pictures: list[Picture]) -> list[wire.Happening]:
-        """Return what happened while `pictures` were shown."""
+        """Return what happened while `pictures` were shown, and the prompt before that."""
         if not pictures:
             return []
         first, last = pictures[0], pictures[-1]
-        return [
-            each
-            for each in self._happenings
-            if each.stream == last.stream and first.time <= each.time <= last.time
+        known = [each for each in self._happenings if each.stream == last.stream]
+        before = [
+            each for each in known if each.time < first.time and each.kind in {"start", "interact"}
         ]
+        return before[-1:] + [each for each in known if first.time <= each.time <= last.time]
 
     def subscribe(self, credit: int, send: Callable[[Picture], None]) -> None:
         """Hand pictures to `send` from the newest keyframe on, by its credit."""

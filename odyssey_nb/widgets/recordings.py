@@ -24,7 +24,7 @@ class Gallery(anywidget.AnyWidget):
     travel as binary messages. Neither is ever state, so neither is saved.
     """
 
-    _esm = module("_shared.js", "gallery.js")
+    _esm = module("_shared.js", "film.js", "gallery.js")
     _css = (STATIC / "gallery.css").read_text()
 
     cards: t.List[dict[str, Any]] = t.List(

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { fetchWhole, happened } from "../../odyssey_nb/widgets/static/gallery.js";
+import { fetchWhole, happened } from "../../odyssey_nb/widgets/static/film.js";
 
 const never = new AbortController().signal;
 

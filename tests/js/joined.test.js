@@ -17,7 +17,8 @@ async function join(...names) {
 
 for (const names of [
   ["_shared.js", "mp4.js", "decoders.js", "screen.js", "stills.js", "kernel.js", "words.js", "limits.js", "direct.js", "floating.js", "furniture.js", "unseen.js", "player.js"],
-  ["_shared.js", "gallery.js"],
+  ["_shared.js", "film.js", "gallery.js"],
+  ["_shared.js", "film.js", "clip.js"],
 ]) {
   test(`${names.join(", ")} make one module whose only export is the widget`, async () => {
     const text = await join(...names);

@@ -13,34 +13,15 @@ import pytest
 
 from odyssey_nb.errors import UsageError
 from odyssey_nb.media.clip import Clip
-from odyssey_nb.media.h264 import Decoder, Encoder
+from odyssey_nb.media.h264 import Decoder
 from odyssey_nb.wire.link import Picture
-
-WIDTH, HEIGHT, RATE, COUNT = 128, 96, 20, 25
-BEGAN = 3.5  # seconds into its stream that the clip begins
-COLOURS = [
-    ((81, 90, 240), (254, 0, 0)),
-    ((145, 54, 34), (0, 255, 1)),
-    ((41, 240, 110), (0, 0, 255)),
-]
+from tests.media.colours import BEGAN, COLOURS, COUNT, HEIGHT, RATE, WIDTH, coloured
 
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Picture]:
     """Pictures of one colour each, in turn; every tenth a keyframe, one of them late."""
-    encoder = Encoder(WIDTH, HEIGHT, rate=RATE)
-    made = []
-    for step in range(COUNT):
-        for plane, level in zip(encoder.planes, COLOURS[step % 3][0], strict=True):
-            plane[:] = level
-        time = BEGAN + step / RATE + (0.013 if step == 7 else 0.0)
-        data = encoder.encode(round(time * 90_000), key=step % 10 == 0)
-        follows = 0 if step % 10 == 0 else 70 + step
-        made.append(
-            Picture(connection="default", stream=2, seq=71 + step, follows=follows, time=time,
-                    received=1.7e9 + time, data=data)
-        )  # fmt: skip
-    return made
+    return coloured()
 
 
 def annex_b(data: bytes) -> list[bytes]:
@@ -69,7 +50,7 @@ def test_frames_that_have_no_room(pictures):
     """A clip of hours would cost the kernel its life; it is refused before it is decoded."""
     with pytest.raises(UsageError, match=r"GB, and .* GB are free") as caught:
         _ = Clip(pictures * 2_000_000).frames
-    assert "on_frame" in caught.value.hint
+    assert "chunks" in caught.value.hint
 
 
 def test_times(pictures):
@@ -87,15 +68,18 @@ def test_empty_clip(tmp_path):
     assert (len(clip), clip.times, clip.duration) == (0, (), 0.0)
     assert clip.frames.shape == (0, 0, 0, 3)
     assert clip.frames.dtype == np.uint8
-    with pytest.raises(ValueError, match="empty"):
+    assert (clip.prompts, clip.segments, clip.events) == ((), [], [])
+    with pytest.raises(UsageError, match="empty"):
         clip.save(tmp_path / "clip.mp4")
+    with pytest.raises(UsageError, match="nothing"):
+        clip.at(0)
     assert not (tmp_path / "clip.mp4").exists()
 
 
-@pytest.mark.parametrize("name", ["clip", "clip.avi", "clip.mp4.txt"])
-def test_only_mp4(pictures, tmp_path, name):
-    """A name that does not end in .mp4 is refused before anything is written."""
-    with pytest.raises(ValueError, match=r"\.mp4"):
+@pytest.mark.parametrize("name", ["clip.avi", "clip.mp4.txt"])
+def test_no_such_format(pictures, tmp_path, name):
+    """A name with another suffix is refused before anything is written."""
+    with pytest.raises(UsageError, match=r"\.mp4, \.gif, \.webp or a folder"):
         Clip(pictures).save(tmp_path / name)
     assert not (tmp_path / name).exists()
 

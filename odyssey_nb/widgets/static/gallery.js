@@ -3,49 +3,13 @@
 
 /** @import { RenderProps } from "@anywidget/types" */
 /** @import { Answer } from "./_shared.js" */
+/** @import { Happening } from "./film.js" */
 import { Commands, clock, element, keepKeys, listen, say } from "./_shared.js";
+import { fetchWhole, happened } from "./film.js";
 
 /** @typedef {{ stream: string, title: string, number: number }} Card */
 /** @typedef {{ cards: Card[], more: number }} GalleryState  the synced traits of recordings.py */
-/**
- * @typedef {object} Happening  a line of a recording's events
- * @property {number} time  seconds of the stream
- * @property {string} type
- * @property {string} [applied_prompt]
- * @property {string} [text]
- * @property {string} [reason]
- */
-
 const DEADLINE = 30_000; // milliseconds that the kernel gets for each answer
-
-/** What happened, in words. @param {Happening} event */
-export function happened({ type, applied_prompt, text, reason }) {
-  if (type === "mark") return `⚑ ${text ?? ""}`;
-  if (type === "end") return `ended (${(reason ?? "").replaceAll("_", " ")})`;
-  return applied_prompt ?? type;
-}
-
-/**
- * Fetch a recording part after part; each is asked for once the one before is here.
- *
- * @param {(start: number) => Promise<{ data: DataView, size: number }>} part
- * @param {(fraction: number) => void} progress
- * @param {AbortSignal} signal  ends it with an error
- */
-export async function fetchWhole(part, progress, signal) {
-  /** @type {DataView<ArrayBuffer>[]} */
-  const parts = [];
-  for (let start = 0, size = Infinity; start < size; ) {
-    const answer = await part(start);
-    signal.throwIfAborted();
-    if (answer.data.byteLength === 0) throw new Error("the recording is shorter than it says");
-    parts.push(/** @type {DataView<ArrayBuffer>} */ (answer.data));
-    start += answer.data.byteLength;
-    size = answer.size;
-    progress(start / size);
-  }
-  return new Blob(parts, { type: "video/mp4" });
-}
 
 /** @param {RenderProps<GalleryState>} props */
 function render({ model, el }) {
