@@ -348,6 +348,10 @@ class AsyncClient(LastingStreams):
         """Let the connection be lost for `error`; it is freed when its block is left."""
         self._lose(error)
 
+    async def traffic(self) -> tuple[int, int]:
+        """Return how many packets of the session's pictures came, and how many did not."""
+        return (0, 0) if self._session is None else await self._session.traffic()
+
     def want_keyframe(self) -> None:
         """Ask for a keyframe, at most once in half a second: each costs every watcher."""
         now = asyncio.get_running_loop().time()

@@ -15,6 +15,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InvalidStateError, OperationError
+from aiortc.stats import RTCInboundRtpStreamStats
 
 from odyssey_nb.concurrency import Crew
 from odyssey_nb.errors import ConnectionLostError, NegotiationError
@@ -57,6 +58,17 @@ async def receiving(ice_servers: list[IceServer]) -> AsyncIterator[RTCPeerConnec
         closing = _closing.start(connection.close())
         # One that takes longer goes on closing: broken off, it would keep its sockets.
         await asyncio.wait([closing], timeout=CLOSE_SECONDS)
+
+
+async def traffic_of(connection: RTCPeerConnection) -> tuple[int, int]:
+    """Return how many RTP packets `connection` has received, and how many did not come."""
+    came = lost = 0
+    for receiver in connection.getReceivers():
+        for report in (await receiver.getStats()).values():
+            if isinstance(report, RTCInboundRtpStreamStats):
+                came += report.packetsReceived
+                lost += max(0, report.packetsLost)
+    return came, lost
 
 
 class Peer:
@@ -141,6 +153,10 @@ class Peer:
         if self._out is None or not self.is_open:
             raise ConnectionLostError("the connection to the streamer is gone")
         self._out.send(wire.from_client.to_json(message))
+
+    async def traffic(self) -> tuple[int, int]:
+        """Return how many packets came, and how many did not."""
+        return await traffic_of(self._connection)
 
     def want_keyframe(self) -> None:
         """Ask the streamer for a keyframe."""

@@ -193,6 +193,10 @@ class Session:
             return
         self._peer.send(message)
 
+    async def traffic(self) -> tuple[int, int]:
+        """Return how many packets of the pictures came, and how many did not."""
+        return await self._peer.traffic()
+
     def want_keyframe(self) -> None:
         """Ask the streamer for a keyframe."""
         self._peer.want_keyframe()

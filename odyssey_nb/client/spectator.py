@@ -14,7 +14,7 @@ from yarl import URL
 
 from odyssey_nb import errors
 from odyssey_nb.client.control import ice_servers
-from odyssey_nb.client.peer import receiving
+from odyssey_nb.client.peer import receiving, traffic_of
 from odyssey_nb.client.retry import is_loopback
 from odyssey_nb.concurrency import Crew, insist
 from odyssey_nb.media.ring import Sequence
@@ -131,6 +131,10 @@ class Spectator:
                 each.cancel()
         if self.lost.is_set():
             raise errors.NegotiationError("the video connection did not come up")
+
+    async def traffic(self) -> tuple[int, int]:
+        """Return how many packets of the pictures came, and how many did not."""
+        return await traffic_of(self._connection)
 
     def want_keyframe(self) -> None:
         """Ask for a keyframe, at most once in half a second."""

@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import BudgetError, NotConnectedError, OdysseyNBError
@@ -27,6 +28,7 @@ BUSY = ("authenticating", "connecting", "reconnecting")  # statuses that say wha
 CREDIT = 40  # pictures that may be on their way to us
 GRANT = 10  # taken pictures after which new credit is sent
 ADMIT_SECONDS = 10.0  # in which a page must have come
+MOST_HAPPENINGS = 200  # remembered here
 
 
 class Held(ABC):
@@ -39,6 +41,7 @@ class Held(ABC):
         history: Every state it had.
         stage: What it is busy with, in words; empty when with nothing.
         applied_prompt: The prompt that the world applied last; empty where that is not told.
+        happenings: The newest `MOST_HAPPENINGS` things that happened to its streams.
         orientation: That of its pictures, where it is known.
         problem: Why it failed or why its last stream ended early, in one line; else empty.
         clocks: When what ends, as the sidecar told it last.
@@ -60,6 +63,7 @@ class Held(ABC):
         self.stage = ""
         self.applied_prompt = ""
         self.problem = ""
+        self.happenings: deque[wire.Happening] = deque(maxlen=MOST_HAPPENINGS)
         self._failed_for = ""  # the code of the error
         self.orientation = ORIENTATIONS[0]
         self.clocks = wire.Clocks(connection=name)
@@ -187,6 +191,8 @@ class Held(ABC):
             self._follow_status(event)
         elif event.type == "clocks":
             self.clocks = event
+        elif event.type == "happening":
+            self.happenings.append(event)
         else:
             self._follow(event)
         self._changed()

@@ -93,6 +93,9 @@ class HeldConnection(Held):
                 time = await client.mark(request.text)
                 self._remember("mark", client.stream_number, time, request.text)
                 return wire.Answer(id=request.id, time=time)
+            case "traffic":
+                came, lost = await client.traffic()
+                return wire.Answer(id=request.id, number=came, lost=lost)
             case "end":
                 for each in self._starts:
                     each.cancel()  # nobody waits for it any more; it takes back what it has begun

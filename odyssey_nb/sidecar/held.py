@@ -7,6 +7,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
+from time import time as now
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import ConnectionLostError, NotConnectedError, OdysseyNBError
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Following = wire.StatusChanged | wire.StreamChanged | wire.Clocks
+Following = wire.StatusChanged | wire.StreamChanged | wire.Happening | wire.Clocks
 
 MOST_HAPPENINGS = 1000  # remembered; older ones go
+CLOCK_STEP = 1e-6  # seconds between two of them at least, also where the clock was set back
 
 
 class Subscription:
@@ -196,7 +198,17 @@ class Held(ABC):
         )
 
     def _remember(self, kind: str, stream: int, time: float, text: str) -> None:
-        self._happenings.append(wire.Happening(stream=stream, time=time, kind=kind, text=text))
+        before = self._happenings[-1].at if self._happenings else 0
+        happening = wire.Happening(
+            connection=self.name,
+            stream=stream,
+            time=time,
+            at=max(now(), before + CLOCK_STEP),
+            kind=kind,
+            text=text,
+        )
+        self._happenings.append(happening)
+        self._publish(happening)
 
     def _happened(self, pictures: list[Picture]) -> list[wire.Happening]:
         """Return what happened while `pictures` were shown, and the prompt before that."""
@@ -245,9 +257,14 @@ class Held(ABC):
         ):
             self._latest[event.type] = event
             self._newer.set()  # who waits for a picture that will not come is told so
-            for follower in tuple(self._followers):
-                follower(event)
+            self._tell_followers(event)
+        elif event.type == "happening":
+            self._tell_followers(event)  # only now: whoever comes later asks the kernel
         self._tell(event)
+
+    def _tell_followers(self, event: Following) -> None:
+        for follower in tuple(self._followers):
+            follower(event)
 
     def _take(self, picture: Picture) -> None:
         if not self._ring.put(picture):

@@ -93,7 +93,7 @@ class Link:
                 self._open(message, HeldSpectator(message, self._tell))
             case "disconnect":
                 self._crew.start(self._disconnect(message))
-            case "start" | "continue" | "allow" | "interact" | "mark" | "end" | "fetch":
+            case "start" | "continue" | "allow" | "interact" | "mark" | "end" | "fetch" | "traffic":
                 held = self._find(message)
                 if held is not None:
                     self._crew.start(held.ask(message, self._tell))

@@ -89,6 +89,9 @@ class HeldSpectator(Held):
 
     async def _do(self, request: wire.Command) -> wire.Answer:
         self._check()
+        if request.type == "traffic" and self._spectator is not None:
+            came, lost = await self._spectator.traffic()
+            return wire.Answer(id=request.id, number=came, lost=lost)
         if request.type != "fetch":
             raise UsageError("a broadcast can be watched, not steered")
         return await self._fetch(request)

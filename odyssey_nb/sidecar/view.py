@@ -222,6 +222,7 @@ class _View:
         message: wire.Continue
         | wire.Interact
         | wire.Mark
+        | wire.Traffic
         | wire.End
         | wire.Disconnect
         | wire.Subscribe
@@ -253,7 +254,12 @@ class _View:
 
     async def _do(
         self,
-        message: wire.Continue | wire.Interact | wire.Mark | wire.End | wire.Disconnect,
+        message: wire.Continue
+        | wire.Interact
+        | wire.Mark
+        | wire.Traffic
+        | wire.End
+        | wire.Disconnect,
     ) -> None:
         try:
             if message.type == "disconnect":

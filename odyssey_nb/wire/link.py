@@ -11,7 +11,7 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 7
+LINK_VERSION = 8
 BROADCAST_SECONDS = 10.0  # how long the answer to a start waits until others can watch
 
 
@@ -167,6 +167,19 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Ask how the network from the service is: the answer's `number` packets came, `lost` did not.
+
+    Both count from when the pictures' way was opened, which is anew after a repair.
+    """
+
+    id: int
+    connection: str
+    timeout: float
+    type: Literal["traffic"] = "traffic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
     """Let one page of `origin` look at a connection through a socket of the sidecar's own.
 
@@ -245,13 +258,17 @@ class Picture:
 class Happening:
     """Something that happened to stream number `stream`, at `time` of its pictures.
 
-    Of `kind` "start", "continued", "interact", "mark" or "reconnected".
+    Of `kind` "start", "continued", "interact", "mark" or "reconnected"; `at` is in seconds since
+    the epoch, and grows from one to the next.
     """
 
+    connection: str
     stream: int
     time: float
+    at: float
     kind: str
     text: str  # the applied prompt, the mark's words, or how it was reconnected or continued
+    type: Literal["happening"] = "happening"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +281,7 @@ class Answer:
     hint: str = ""
     text: str = ""
     number: int = 0
+    lost: int = 0
     time: float = 0
     pictures: list[Picture] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
@@ -362,18 +380,20 @@ class Seen:
 
 
 Command = (
-    Start | Continue | Allow | Interact | Mark | End | Fetch
+    Start | Continue | Allow | Interact | Mark | End | Fetch | Traffic
 )  # of one connection; each is answered
 Request = Connect | Watch | Command | Disconnect | Goodbye | Admit
 FromKernel = Hello | Request | Subscribe | Credit | Unsubscribe | WantKeyframe
-Event = StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Clocks | Seen
+Event = (
+    StatusChanged | SessionGranted | StreamChanged | BroadcastStarted | Happening | Clocks | Seen
+)
 FromSidecar = Hello | Answer | Picture | Event
 
 from_kernel: Codec[FromKernel] = Codec(
     Hello, Connect, Watch, Start, Continue, Allow, Interact, Mark, End, Disconnect, Goodbye,
-    Fetch, Admit, Subscribe, Credit, Unsubscribe, WantKeyframe,
+    Fetch, Traffic, Admit, Subscribe, Credit, Unsubscribe, WantKeyframe,
 )  # fmt: skip
 from_sidecar: Codec[FromSidecar] = Codec(
-    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged, BroadcastStarted, Clocks,
-    Seen,
+    Hello, Answer, Picture, StatusChanged, SessionGranted, StreamChanged, BroadcastStarted,
+    Happening, Clocks, Seen,
 )  # fmt: skip

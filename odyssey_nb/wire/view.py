@@ -20,6 +20,7 @@ from odyssey_nb.wire.link import (
     Credit,
     Disconnect,
     End,
+    Happening,
     Interact,
     Mark,
     Picture,
@@ -27,6 +28,7 @@ from odyssey_nb.wire.link import (
     StatusChanged,
     StreamChanged,
     Subscribe,
+    Traffic,
     Unsubscribe,
     WantKeyframe,
 )
@@ -57,6 +59,7 @@ FromPage = (
     | Continue
     | Interact
     | Mark
+    | Traffic
     | End
     | Disconnect
     | Subscribe
@@ -65,13 +68,14 @@ FromPage = (
     | WantKeyframe
     | Seen
 )
-ToPage = Welcome | Answer | StatusChanged | StreamChanged | Clocks
+ToPage = Welcome | Answer | StatusChanged | StreamChanged | Happening | Clocks
 
 from_page: Codec[FromPage] = Codec(
     Enter,
     Continue,
     Interact,
     Mark,
+    Traffic,
     End,
     Disconnect,
     Subscribe,
@@ -80,7 +84,7 @@ from_page: Codec[FromPage] = Codec(
     WantKeyframe,
     Seen,
 )
-to_page: Codec[ToPage] = Codec(Welcome, Answer, StatusChanged, StreamChanged, Clocks)
+to_page: Codec[ToPage] = Codec(Welcome, Answer, StatusChanged, StreamChanged, Happening, Clocks)
 
 
 def prove(secret: str, nonce: str) -> str:
@@ -91,7 +95,7 @@ def prove(secret: str, nonce: str) -> str:
 def pack(picture: Picture, sent: float) -> bytes:
     """Return a picture's binary frame: the length of its header (32 bits), header, H.264 data.
 
-    `sent` is in milliseconds since the epoch.
+    `sent` is in milliseconds since the epoch, as is the header's `came`, when it was received.
     """
     header = json.dumps(
         {
@@ -100,6 +104,7 @@ def pack(picture: Picture, sent: float) -> bytes:
             "follows": picture.follows,
             "key": picture.key,
             "time": picture.time,
+            "came": picture.received * 1000,
             "sent": sent,
         }
     ).encode()

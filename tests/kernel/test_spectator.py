@@ -39,6 +39,9 @@ def test_a_broadcast_is_watched(owner: Kernel, local_service: Callable[[], Servi
         "common",
         seconds=30,
     )
+    assert "True" in owner.run(
+        "from odyssey_nb.wire import link as wire\nlive.request(wire.Traffic, timeout=3).number > 0"
+    )
     assert local_service().held == 1
     assert "already watching" in owner.run("ody.watch(stream.broadcast) is live")
     owner.run("stream.end()")

@@ -157,6 +157,9 @@ async def test_a_page_sees_and_steers(desk: Desk, service: Service) -> None:
         assert all(data.startswith(b"\0\0\0\1") for data in page.data)
         assert (await page.ask("interact", prompt="fog", timeout=5))["text"] == "fog"
         assert (await page.ask("mark", text="", timeout=5))["time"] > 0
+        happened = [each for each in page.events if each["type"] == "happening"]
+        assert [each["kind"] for each in happened] == ["interact", "mark"]
+        assert (await page.ask("traffic", timeout=5))["number"] > 0
         assert len(page.pictures) == 5, "no picture without credit"
         await page.tell("credit", pictures=1)
         while len(page.pictures) < 6:
