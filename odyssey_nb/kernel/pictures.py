@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from odyssey_nb.errors import AnswerTimeoutError, UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from odyssey_nb.kernel.held import Held
+    from odyssey_nb.kernel.recorder import Recorder
     from odyssey_nb.media.clip import Clip
     from odyssey_nb.media.pixels import ArrayFormat
 
@@ -283,6 +285,29 @@ class Pictures(ABC):
         while (passed := self.last(0.01).times[-1] - began) < seconds:
             time.sleep(min(0.5, max(0.05, seconds - passed)))
         return self.last(passed + SLACK_SECONDS)[began : began + seconds]
+
+    def record_to(
+        self, path: str | Path | None = None, *, ended: Callable[[Recorder], None] = lambda _: None
+    ) -> Recorder:
+        """Write what streams from now on to an MP4, as it was streamed, until it is stopped.
+
+        >>> with stream.record_to("walk.mp4"):
+        ...     stream.interact("snow begins to fall")
+
+        Args:
+            path: The file, which is replaced; left out, it is named by the time, and here.
+            ended: Called with the recorder, on another thread, when nothing more is written.
+
+        Raises:
+            NoStreamError: The stream has ended.
+            UsageError: `path` does not end in ``.mp4``.
+        """
+        from odyssey_nb.kernel.recorder import Recorder, new_file
+
+        self._check()
+        recorder = Recorder(self, Path(path) if path else new_file("recording"), ended=ended)
+        recorder.start()
+        return recorder
 
     def statistics(self) -> dict[str, int]:
         """Return counts: pictures fetched and decoded, arrays made of them, and callbacks."""
