@@ -58,7 +58,7 @@ class Recorder:
         if path.suffix.lower() != SUFFIX:
             raise UsageError(
                 f"a recording is an {SUFFIX} file, not {path.name!r}",
-                hint='Write stream.record_to("walk.mp4"), or stream.record_to() to name it by the time.',
+                hint='Write stream.record_to("walk.mp4"), or stream.record_to() for a name.',
             )
         if not path.absolute().parent.is_dir():
             raise UsageError(

@@ -14,6 +14,7 @@ from odyssey_nb.kernel.connection import START_SECONDS
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.kernel.pictures import Pictures
 from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
+from odyssey_nb.widgets.saving import VERBS, Saving
 from odyssey_nb.widgets.transport import Window
 from odyssey_nb.wire import link as wire
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 STREAMS = 1_000_000  # more than one connection can have
 CLOCKS = ("stream_ends", "connection_ends", "idle_since", "idle_ends", "budget_ends")
+TRAFFIC_SECONDS = 3.0
 STILL_SECONDS = 3.0  # for a next picture, asked for by a page
 NOTICE_SECONDS = 10.0  # unseen for less, nothing is said about it
 
@@ -40,6 +42,7 @@ class Player(anywidget.AnyWidget):
 
     _esm = module(
         "_shared.js",
+        "film.js",
         "mp4.js",
         "decoders.js",
         "screen.js",
@@ -48,13 +51,25 @@ class Player(anywidget.AnyWidget):
         "words.js",
         "limits.js",
         "ways.js",
+        "traits.js",
         "direct.js",
         "floating.js",
+        "sight.js",
         "furniture.js",
+        "toolbar.js",
+        "history.js",
+        "steering.js",
+        "saves.js",
+        "timeline.js",
+        "overlay.js",
+        "face.js",
         "unseen.js",
         "player.js",
     )
-    _css = "\n".join((STATIC / name).read_text() for name in ("player.css", "unseen.css"))
+    _css = "\n".join(
+        (STATIC / name).read_text()
+        for name in ("player.css", "tools.css", "controls.css", "unseen.css")
+    )
 
     status = t.Unicode("disconnected", help="The connection's status.").tag(sync=True)
     streaming = t.Bool(False, help="Whether a stream runs.").tag(sync=True)
@@ -90,6 +105,9 @@ class Player(anywidget.AnyWidget):
     idle_ends = t.Float(
         0.0, help="When the connection ends for want of a stream, in epoch seconds; 0: it does not."
     ).tag(sync=True)
+    recording_since = t.Float(
+        0.0, help="When the recording began that runs, in epoch seconds; 0: none does."
+    ).tag(sync=True)
     name = t.Unicode("default", help="The connection's name.").tag(sync=True)
     target = t.Unicode("", help="Which service it goes to.").tag(sync=True)
     spectating = t.Bool(False, help="Whether it is watched only, and steered elsewhere.").tag(
@@ -103,6 +121,8 @@ class Player(anywidget.AnyWidget):
         self._stop_view: Callable[[], None] | None = None
         self._window = Window()
         self._bound = 0  # connections shown so far
+        self._told = 0.0  # when the newest happening was that the views have heard of
+        self._saving = Saving(self._pictures, self._recorded)
         self._flow = threading.RLock()
         super().__init__(name=name, **traits)
         answer_while_busy(self)
@@ -119,6 +139,7 @@ class Player(anywidget.AnyWidget):
             self._connection = connection
             self._bound += 1
             self._stops = [connection.listen(self._follow)]
+            self._told = connection.happenings[-1].at if connection.happenings else 0.0
         self._follow()
         self._resume()
 
@@ -148,6 +169,7 @@ class Player(anywidget.AnyWidget):
             hidden = connection.hidden if connection.is_open else None
             countdown = None if hidden is None else hidden.countdown
             self.unseen_step, self.unseen_due = countdown or ("", 0.0)
+        self._tell_happenings(connection)
         if connection.released is not None:
             # The page outlives this kernel. A message, because a page that restarts its kernel
             # hears no traits any more.
@@ -159,6 +181,13 @@ class Player(anywidget.AnyWidget):
                 self._window.reset()
         else:
             self._resume()
+
+    def _tell_happenings(self, connection: Held) -> None:
+        """Tell the views what is new; a view that comes later asks for what was before."""
+        for each in tuple(connection.happenings):
+            if each.at > self._told:
+                self._told = each.at
+                self.send({"type": "happening", **_facts(each)})
 
     def _resume(self) -> None:
         """Let pictures flow if somebody watches and they do not flow yet."""
@@ -192,6 +221,7 @@ class Player(anywidget.AnyWidget):
             "follows": picture.follows,
             "key": picture.key,
             "time": picture.time,
+            "came": picture.received * 1000,
             "sent": time.time() * 1000,
         }
         self.send(header, buffers=[picture.data])
@@ -221,6 +251,12 @@ class Player(anywidget.AnyWidget):
         elif kind == "still":
             past = int(content.get("stream") or 0), int(content.get("seq") or 0)
             answer_command(self, content, lambda: self._still(past))
+        elif kind == "happenings":
+            answer_command(self, content, lambda: ({"happenings": self._happenings()}, []))
+        elif kind == "traffic":
+            answer_command(self, content, lambda: (self._traffic(), []))
+        elif kind in VERBS:
+            answer_command(self, content, lambda: self._save(content))
         elif kind in {"interact", "start", "continue", "mark", "end", "disconnect"}:
             prompt = str(content.get("prompt") or "")
             answer_command(self, content, lambda: (self._do(kind, prompt), []))
@@ -277,14 +313,36 @@ class Player(anywidget.AnyWidget):
         from odyssey_nb.media.jpeg import encode
 
         with self._flow:
-            connection, first = self._connection, self._bound * STREAMS
-        source = connection if isinstance(connection, Pictures) else self._stream()
+            first = self._bound * STREAMS
+        source = self._pictures()
         stream, seq = past[0] - first, past[1]
         taken = source._newest.take("rgb", past=(stream, seq), timeout=STILL_SECONDS)
         if taken is None:
             raise AnswerTimeoutError(f"no picture came within {STILL_SECONDS:g} s")
         header = {"stream": first + taken.stream, "seq": taken.seq, "sent": time.time() * 1000}
         return header, [encode(taken.picture)]
+
+    def _happenings(self) -> list[dict[str, Any]]:
+        connection = self._connection
+        return [_facts(each) for each in connection.happenings] if connection is not None else []
+
+    def _traffic(self) -> dict[str, Any]:
+        """Return how many packets came from the service, and how many were lost."""
+        if self._connection is None:
+            raise NotConnectedError(f"{self.name!r} is not connected")
+        answer = self._connection.request(wire.Traffic, timeout=TRAFFIC_SECONDS)
+        return {"number": answer.number, "lost": answer.lost}
+
+    def _save(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        try:
+            return self._saving.do(content)
+        finally:
+            self.recording_since = self._saving.recording_since
+
+    def _recorded(self, what: dict[str, Any]) -> None:
+        """Tell every view that a recording is over; called on its thread."""
+        self.recording_since = self._saving.recording_since
+        self.send({"type": "recorded", **what})
 
     def _do(self, kind: str, prompt: str) -> dict[str, Any]:
         """Do what a view asks for; return what its answer says besides."""
@@ -309,11 +367,21 @@ class Player(anywidget.AnyWidget):
                 manager.disconnect(self.name)
         return {}
 
+    def _pictures(self) -> Pictures:
+        """Return what has the pictures that are shown."""
+        connection = self._connection
+        return connection if isinstance(connection, Pictures) else self._stream()
+
     def _stream(self) -> Stream:
         stream: Stream | None = getattr(self._connection, "stream", None)
         if stream is None:
             raise NoStreamError("no stream runs")
         return stream
+
+
+def _facts(happening: wire.Happening) -> dict[str, Any]:
+    """Return what a page is told of it."""
+    return {name: getattr(happening, name) for name in ("at", "stream", "time", "kind", "text")}
 
 
 def player_of(stream: Stream) -> Player:

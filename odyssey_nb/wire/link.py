@@ -259,13 +259,13 @@ class Happening:
     """Something that happened to stream number `stream`, at `time` of its pictures.
 
     Of `kind` "start", "continued", "interact", "mark" or "reconnected"; `at` is in seconds since
-    the epoch, and grows from one to the next.
+    the epoch, and grows from one to the next. What was read from a file has no `connection`.
     """
 
-    connection: str
+    connection: str = ""
     stream: int
     time: float
-    at: float
+    at: float = 0
     kind: str
     text: str  # the applied prompt, the mark's words, or how it was reconnected or continued
     type: Literal["happening"] = "happening"

@@ -5,9 +5,8 @@ import { createHmac } from "node:crypto";
 import test from "node:test";
 
 globalThis.location ??= { hostname: "127.0.0.1" };
-const { Latest, prove, traitsOf, unpack } = await import(
-  "../../odyssey_nb/widgets/static/direct.js"
-);
+const { prove, unpack } = await import("../../odyssey_nb/widgets/static/direct.js");
+const { Latest, traitsOf } = await import("../../odyssey_nb/widgets/static/traits.js");
 
 const status = (status, message = "", hint = "") => ({ type: "status_changed", status, message, hint });
 const stream = (state, more = {}) => ({ type: "stream_changed", state, prompt: "", reason: "", extends: "", continues: "", ...more });

@@ -177,3 +177,12 @@ export class Commands {
     this.#waiting.get(id)?.({ ok, ...words, ...more });
   }
 }
+
+/** Let the browser save something under a name. @param {Blob} blob @param {string} name */
+export function download(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  document.body.append(link); // Firefox clicks nothing that is not in the page
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // it is read at leisure
+}

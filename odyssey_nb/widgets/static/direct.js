@@ -2,13 +2,10 @@
 // The direct view: pictures and commands by a socket of the sidecar's own, also while the kernel
 // computes, is stopped or is dead.
 
-/** @import { AnyModel } from "@anywidget/types" */
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
-import { Commands, listen, randomId } from "./_shared.js";
-import { CLOCKS } from "./limits.js";
+import { Commands, randomId } from "./_shared.js";
 import { mayReach, wayIn } from "./ways.js";
-import { UNDERWAY } from "./words.js";
 
 const CREDIT = 40; // pictures that may be under way
 const GRANT = 10; // taken pictures after which new credit is sent
@@ -18,74 +15,8 @@ const ASK_EVERY = 5000;
 const FIRST_RETRY = 1000;
 const MOST_TRIES = 4; // in a row
 const BROKEN = "the line to the sidecar broke; try again";
-const LIMITS = ["session_timeout", "duration_limit_reached"];
-const HARMLESS = ["ended", "not_started", "connection_lost"];
 
 /** @typedef {{ port: number, token: string, secret: string, first: number }} Pass */
-
-/**
- * What the sidecar tells of a connection, in the words of the player's traits.
- *
- * @param {Record<string, any>} event
- * @returns {Record<string, any>}
- */
-export function traitsOf(event) {
-  const { type, status, state, message, hint, prompt, reason, continues } = event;
-  if (type === "status_changed") {
-    const busy = UNDERWAY.includes(status) || status === "reconnecting";
-    const stage = busy ? message : "";
-    const said = { status, stage };
-    if (status === "failed") return { ...said, streaming: false, error: message, hint };
-    return status === "disconnected" ? { ...said, streaming: false } : said;
-  }
-  if (type === "clocks") return Object.fromEntries(CLOCKS.map((name) => [name, event[name]]));
-  const applied = prompt ? { applied_prompt: prompt } : {};
-  const said = { ...applied, extends: event.extends };
-  if (state === "starting") {
-    return { ...said, at_limit: false, ...(continues ? {} : { stage: "starting the stream" }) };
-  }
-  if (state === "streaming") return { ...said, stage: "", streaming: true };
-  if (state !== "none" || continues) return said;
-  const ended = { ...said, stage: "", streaming: false, at_limit: LIMITS.includes(reason) };
-  return HARMLESS.includes(reason) ? ended : { ...ended, error: message || reason, hint: "" };
-}
-
-/** The newest word about each trait, whether the kernel said it or the sidecar. */
-export class Latest {
-  /** @type {Map<string, any>} */
-  #said = new Map();
-  #model;
-  #changed;
-
-  /**
-   * @param {AnyModel<any>} model
-   * @param {string[]} names  the traits
-   * @param {(name: string) => void} changed
-   * @param {AbortSignal} signal
-   */
-  constructor(model, names, changed, signal) {
-    this.#model = model;
-    this.#changed = changed;
-    for (const name of names) {
-      this.#said.set(name, model.get(name));
-      listen(model, `change:${name}`, () => this.say({ [name]: model.get(name) }), signal);
-    }
-  }
-
-  /** @param {string} name */
-  get(name) {
-    return this.#said.has(name) ? this.#said.get(name) : this.#model.get(name);
-  }
-
-  /** @param {Record<string, any>} traits */
-  say(traits) {
-    for (const [name, value] of Object.entries(traits)) {
-      if (this.#said.get(name) === value) continue;
-      this.#said.set(name, value);
-      this.#changed(name);
-    }
-  }
-}
 
 /**
  * A picture's header and data out of its frame: the header's length, the header, the data.
@@ -279,7 +210,7 @@ export class Direct {
     const id = this.#ids.get(message.id);
     this.#ids.delete(message.id);
     if (id === undefined) return;
-    const { error, message: why, hint, text, time } = message;
-    this.commands.settle({ id, ok: !error, error: why, hint, prompt: text, time });
+    const { error, message: why, hint, text, time, number, lost } = message;
+    this.commands.settle({ id, ok: !error, error: why, hint, prompt: text, time, number, lost });
   }
 }

@@ -11,7 +11,8 @@ import { CodecDecoder, PlayedDecoder, waysHere } from "./decoders.js";
  * @property {number} follows  the `seq` it builds on; 0 for a keyframe
  * @property {boolean} key
  * @property {number} time  seconds since the stream began
- * @property {number} sent  when the kernel sent it, in milliseconds of the kernel's clock
+ * @property {number} came  when the sidecar had it, in milliseconds of the kernel's clock
+ * @property {number} sent  when it was sent, by the same clock
  */
 
 // A decoder this far behind (5 s at 20 pictures per second) is given nothing more; what follows is

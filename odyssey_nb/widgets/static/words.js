@@ -51,6 +51,55 @@ export function pillOf({ status, streaming, starting, quiet, past }) {
   return starting ? ["busy", "starting…"] : ["idle", "connected, no stream"];
 }
 
+const QUIET = "no picture for 3 s; the kernel or the service may be gone";
+
+/**
+ * What the middle of the picture says, and whether something is under way.
+ *
+ * @param {object} now
+ * @param {string} now.status
+ * @param {boolean} now.streaming
+ * @param {string} now.stage  what the sidecar is at
+ * @param {boolean} now.quiet  nothing is heard from the kernel
+ * @param {boolean} now.starting  a stream was asked for here
+ * @param {boolean} now.painted  this stream has shown a picture
+ * @param {boolean} now.shown  there is a picture, of this stream or another
+ * @param {boolean} now.spectating
+ */
+export function middleOf({ status, streaming, stage, quiet, starting, painted, shown, spectating }) {
+  if (stage) return { text: stage, busy: true };
+  if (quiet) return { text: QUIET, busy: false };
+  if (starting) return { text: "starting…", busy: true };
+  if (UNDERWAY.includes(status)) return { text: "connecting…", busy: true };
+  if (streaming && !painted) return { text: "waiting for the first picture…", busy: true };
+  if (shown) return { text: "", busy: false };
+  if (spectating) return { text: "the broadcast has ended", busy: false };
+  return { text: `type a prompt to ${status === "failed" ? "try again" : "start a stream"}`, busy: false };
+}
+
+/** Why a stage may take long, and what helps, by how its words begin. */
+const REASONS = {
+  "waiting for a streamer": "all are taken; ody.sessions() says by whom",
+  "opening the session": "the service is slow to answer",
+  "negotiating video": "a way for the video is sought, longer where UDP is blocked",
+  "starting": "the world makes its first picture",
+  "waiting for the first picture": "it was made, and is on its way",
+  "connecting": "the service is slow to answer",
+};
+const LONG = 4; // seconds
+
+/**
+ * Why something takes long, and for how long it has; empty while it does not.
+ *
+ * @param {string} stage  what is under way
+ * @param {number} seconds  since when
+ */
+export function whyOf(stage, seconds) {
+  if (seconds < LONG) return "";
+  const why = Object.entries(REASONS).find(([words]) => stage.startsWith(words))?.[1];
+  return [clock(Math.floor(seconds)), why].filter(Boolean).join(" · ");
+}
+
 /** @type {Record<Fate, [pill: string, what: string]>} */
 const FATES = {
   live: ["", ""],
