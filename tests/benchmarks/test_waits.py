@@ -140,9 +140,11 @@ def test_back_in_sight(report: Report, lab: Lab, chromium: Browser) -> None:
     with opened(chromium, lab, START, filler, "'the last cell'", direct=False) as notebook:
         streaming(notebook, "relay")
         notebook.run(2)
+        notebook.page.locator(".jp-OutputArea-output", has_text="line").wait_for()
+        last = notebook.page.get_by_text("the last cell").last
         found = []
         for _ in range(RETURNS):
-            notebook.page.locator(".jp-Notebook-cell").nth(3).scroll_into_view_if_needed()
+            last.scroll_into_view_if_needed()
             expect(notebook.player).not_to_be_in_viewport()
             wait_until(lambda: _is_still(notebook), what="an unseen view's rest")
             found.append(float(notebook.page.evaluate("bench.back()")))

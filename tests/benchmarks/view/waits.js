@@ -34,11 +34,13 @@
     const turn = () => Math.floor(bench.number(CANVAS) / TURN);
     const before = turn();
     let acknowledged = null;
-    const applied = new MutationObserver(() => (acknowledged ??= now()));
     const player = document.querySelector(".odyssey-player");
-    applied.observe(player.querySelector(".odyssey-prompt"), {
-      childList: true, characterData: true, subtree: true,
+    const prompt = player.querySelector(".odyssey-prompt");
+    const old = prompt.textContent;
+    const applied = new MutationObserver(() => {
+      if (prompt.textContent !== old) acknowledged ??= now();
     });
+    applied.observe(prompt, { childList: true, characterData: true, subtree: true });
     const asked = now();
     player.querySelector('[aria-label="send the prompt"]').click();
     const found = await bench.until(
