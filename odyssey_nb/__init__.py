@@ -9,7 +9,7 @@ The map of the package, from what a user touches down to what crosses a process 
 - `clip`, `grid`: pictures with what happened, from a file, and side by side
 - `script`: one timeline, to play live or as a simulation
 - `simulate`, `simulations`: scripted streams, faster than real time
-- `sliders`: a prompt with controls in it
+- `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
 - `widgets`: what a cell shows
 - `kernel`: connections and streams as cells see them
 - `sidecar`: the process beside the kernel that holds every connection
@@ -33,8 +33,11 @@ from odyssey_nb.api import (
     interact,
     kill,
     mark,
+    mix,
+    prompt,
     reap,
     recordings,
+    scale,
     script,
     sessions,
     simulate,
@@ -65,8 +68,11 @@ __all__ = [
     "kill",
     "load_ipython_extension",
     "mark",
+    "mix",
+    "prompt",
     "reap",
     "recordings",
+    "scale",
     "script",
     "sessions",
     "simulate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,33 @@ def _simulate(args: argparse.Namespace) -> object:
     return api.simulate(
         script, orientation=orientation, wait=not args.no_wait, local=args.local or None
     )
+
+
+def _sliders(args: argparse.Namespace) -> object:
+    given: dict[str, Any] = {}
+    for each in args.values:
+        name, found, values = each.partition("=")
+        if not found:
+            raise UsageError(
+                f"{each!r} gives no values", hint=f"Write {each}=sunny,rainy, or {each}=0..12."
+            )
+        given[name] = _values(values)
+    try:
+        return api.sliders(args.template, on=args.on, **given)
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error), hint="See %odyssey help sliders.") from error
+
+
+def _values(text: str) -> object:
+    """Return what a line says that may stand in one place of a prompt."""
+    numbers = re.fullmatch(r"(-?[\d.]+)\.\.(-?[\d.]+)", text)
+    if numbers is not None:
+        return tuple(float(each) if "." in each else int(each) for each in numbers.groups())
+    if text in {"on", "off"}:
+        return text == "on"
+    if text == "scale" or text.startswith("scale:"):
+        return api.scale(*filter(None, text.removeprefix("scale").lstrip(":").split(",")))
+    return text.split(",") if "," in text else text
 
 
 def _help(args: argparse.Namespace) -> object:
@@ -281,6 +309,23 @@ VERBS: dict[str, Verb] = {
             "%odyssey simulations --limit 5",
             lambda args: api.simulations(args.limit, local=args.local or None),
             (_LIMIT, _LOCAL),
+        ),
+        Verb(
+            "sliders",
+            "Show a prompt whose words are controls, which steer the stream.",
+            '%odyssey sliders "a {weather} forest, {fog} fog" weather=sunny,rainy fog=scale',
+            _sliders,
+            (
+                _option("template", help="The prompt, with names in braces."),
+                _option(
+                    "values",
+                    help="Of each name: choices a,b; numbers 0..12; on or off; scale, or "
+                    "scale:calm,stormy; else a text.",
+                    nargs="*",
+                    metavar="NAME=VALUES",
+                ),
+                _ON,
+            ),
         ),
         Verb(
             "usage",

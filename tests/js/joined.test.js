@@ -19,6 +19,7 @@ for (const names of [
   ["_shared.js", "film.js", "mp4.js", "decoders.js", "screen.js", "stills.js", "kernel.js", "words.js", "limits.js", "ways.js", "traits.js", "direct.js", "floating.js", "sight.js", "furniture.js", "toolbar.js", "history.js", "steering.js", "saves.js", "timeline.js", "overlay.js", "face.js", "unseen.js", "player.js"],
   ["_shared.js", "film.js", "gallery.js"],
   ["_shared.js", "film.js", "clip.js"],
+  ["_shared.js", "sliders.js"],
 ]) {
   test(`${names.join(", ")} make one module whose only export is the widget`, async () => {
     const text = await join(...names);
