@@ -13,8 +13,8 @@ from odyssey_nb.errors import OdysseyNBError, UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from anywidget import AnyWidget
     from IPython.core.interactiveshell import InteractiveShell
+    from ipywidgets import Widget
 
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.spectator import Spectator
@@ -55,16 +55,11 @@ def load(shell: InteractiveShell) -> None:
     shell.set_custom_exc((OdysseyNBError,), _one_line)
     formatter = shell.display_formatter
     if formatter is not None:
-        formatter.mimebundle_formatter.for_type_by_name(
-            "odyssey_nb.kernel.stream", "Stream", _show_stream
-        )
-        formatter.mimebundle_formatter.for_type_by_name(
-            "odyssey_nb.kernel.spectator", "Spectator", _show_spectator
-        )
-        formatter.mimebundle_formatter.for_type_by_name(
-            "odyssey_nb.kernel.recordings", "RecordingList", _show_recordings
-        )
-        formatter.mimebundle_formatter.for_type_by_name("odyssey_nb.media.clip", "Clip", _show_clip)
+        for shown, show in _SHOWN.items():
+            formatter.mimebundle_formatter.for_type_by_name(*shown.rsplit(".", 1), show)
+        if getattr(shell, "kernel", None) is not None:  # a terminal keeps no poster
+            for shown, display in _DISPLAYED.items():
+                formatter.ipython_display_formatter.for_type_by_name(*shown.rsplit(".", 1), display)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -74,11 +69,10 @@ def unload(shell: InteractiveShell) -> None:
     shell.set_custom_exc((), None)
     formatter = shell.display_formatter
     if formatter is not None:
-        for shown in (
-            "kernel.stream.Stream", "kernel.spectator.Spectator", "kernel.recordings.RecordingList",
-            "media.clip.Clip",
-        ):  # fmt: skip
-            formatter.mimebundle_formatter.pop(f"odyssey_nb.{shown}", None)
+        for shown in _SHOWN:
+            formatter.mimebundle_formatter.pop(shown, None)
+        for shown in _DISPLAYED:
+            formatter.ipython_display_formatter.pop(shown, None)
 
 
 def _one_line(
@@ -135,8 +129,39 @@ def _show_clip(clip: Clip, **wanted: Any) -> dict[str, Any] | None:
     return bundle and bundle | {"text/html": page(clip, film)}
 
 
-def _bundle(widget: AnyWidget, shown: object, **wanted: Any) -> dict[str, Any] | None:
+def _bundle(widget: Widget, shown: object, **wanted: Any) -> dict[str, Any] | None:
     """Return how a front end shows `widget`, and as text what it shows."""
     bundle = widget._repr_mimebundle_(**wanted)
     data: dict[str, Any] | None = bundle[0] if isinstance(bundle, tuple) else bundle
     return None if data is None else data | {"text/plain": repr(shown)}
+
+
+def _display_stream(stream: Stream) -> None:
+    """Show the stream's live Player, and its poster in an output of its own."""
+    from odyssey_nb.widgets.player import player_of
+    from odyssey_nb.widgets.poster import display
+
+    player = player_of(stream)
+    display(_bundle(player, stream) or {}, player.poster)
+    player.poster.take(stream, stream.prompt)
+
+
+def _display_spectator(spectator: Spectator) -> None:
+    """Show what is watched, and its poster in an output of its own."""
+    from odyssey_nb.widgets.player import player_watching
+    from odyssey_nb.widgets.poster import display
+
+    player = player_watching(spectator)
+    display(_bundle(player, spectator) or {}, player.poster)
+
+
+_SHOWN = {
+    "odyssey_nb.kernel.stream.Stream": _show_stream,
+    "odyssey_nb.kernel.spectator.Spectator": _show_spectator,
+    "odyssey_nb.kernel.recordings.RecordingList": _show_recordings,
+    "odyssey_nb.media.clip.Clip": _show_clip,
+}
+_DISPLAYED = {
+    "odyssey_nb.kernel.stream.Stream": _display_stream,
+    "odyssey_nb.kernel.spectator.Spectator": _display_spectator,
+}

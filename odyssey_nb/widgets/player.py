@@ -14,6 +14,7 @@ from odyssey_nb.kernel.connection import START_SECONDS
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.kernel.pictures import Pictures
 from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
+from odyssey_nb.widgets.poster import Poster
 from odyssey_nb.widgets.saving import VERBS, Saving
 from odyssey_nb.widgets.transport import Window
 from odyssey_nb.wire import link as wire
@@ -64,6 +65,7 @@ class Player(anywidget.AnyWidget):
         "overlay.js",
         "face.js",
         "unseen.js",
+        "poster.js",
         "player.js",
     )
     _css = "\n".join(
@@ -114,6 +116,7 @@ class Player(anywidget.AnyWidget):
         sync=True
     )
     caption = t.Unicode("", help="Text under the picture; empty hides it.").tag(sync=True)
+    poster_id = t.Unicode("", help="What its posters in the page are called.").tag(sync=True)
 
     def __init__(self, name: str, **traits: Any) -> None:
         self._connection: Held | None = None
@@ -124,7 +127,8 @@ class Player(anywidget.AnyWidget):
         self._told = 0.0  # when the newest happening was that the views have heard of
         self._saving = Saving(self._pictures, self._recorded)
         self._flow = threading.RLock()
-        super().__init__(name=name, **traits)
+        self.poster = Poster()
+        super().__init__(name=name, poster_id=self.poster.id, **traits)
         answer_while_busy(self)
         self.on_msg(self._on_message)
 
@@ -226,7 +230,7 @@ class Player(anywidget.AnyWidget):
         }
         self.send(header, buffers=[picture.data])
 
-    def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
+    def _on_message(self, _widget: object, content: dict[str, Any], buffers: list[bytes]) -> None:
         """Take a view's message; it may come on the main thread, so nothing here waits."""
         kind = content.get("type")
         if kind == "ack":
@@ -243,6 +247,8 @@ class Player(anywidget.AnyWidget):
         elif kind == "keep":
             if self._connection is not None and self._connection.hidden is not None:
                 self._connection.hidden.clock.touch()
+        elif kind == "poster" and buffers:
+            self.poster.update(bytes(buffers[0]), self.applied_prompt)
         elif kind == "need_keyframe":
             if self._connection is not None:
                 self._connection.want_keyframe()

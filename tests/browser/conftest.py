@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
 
+from odyssey_nb.service.worlds.test_pattern import read
 from tests.conftest import wait_until
 from tests.lab import Lab, running_lab
 
@@ -102,6 +106,17 @@ class Notebook:
             arg=pictures,
             timeout=seconds * 1000,
         )
+
+
+def painted(player: Locator) -> tuple[int, int]:
+    """Read picture number and prompt hash of the test pattern back from what a Player shows."""
+    data = player.locator("canvas").evaluate(
+        """async (canvas) => {
+            const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+            return Array.from(new Uint8Array(await blob.arrayBuffer()));
+        }"""
+    )
+    return read(np.asarray(Image.open(io.BytesIO(bytes(data))).convert("RGB")))
 
 
 OpenNotebook = Callable[..., Notebook]

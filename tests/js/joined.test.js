@@ -16,7 +16,7 @@ async function join(...names) {
 }
 
 for (const names of [
-  ["_shared.js", "film.js", "mp4.js", "decoders.js", "screen.js", "stills.js", "kernel.js", "words.js", "limits.js", "ways.js", "traits.js", "direct.js", "floating.js", "sight.js", "furniture.js", "toolbar.js", "history.js", "steering.js", "saves.js", "timeline.js", "overlay.js", "face.js", "unseen.js", "player.js"],
+  ["_shared.js", "film.js", "mp4.js", "decoders.js", "screen.js", "stills.js", "kernel.js", "words.js", "limits.js", "ways.js", "traits.js", "direct.js", "floating.js", "sight.js", "furniture.js", "toolbar.js", "history.js", "steering.js", "saves.js", "timeline.js", "overlay.js", "face.js", "unseen.js", "poster.js", "player.js"],
   ["_shared.js", "film.js", "gallery.js"],
   ["_shared.js", "film.js", "clip.js"],
   ["_shared.js", "sliders.js"],

@@ -14,6 +14,7 @@ import { Floating } from "./floating.js";
 import { furnish } from "./furniture.js";
 import { KernelClock, KernelWatch } from "./kernel.js";
 import { Gauge, Overlay } from "./overlay.js";
+import { Poster, hidesPosters } from "./poster.js";
 import { Saves } from "./saves.js";
 import { Rate, Screen } from "./screen.js";
 import { Sight } from "./sight.js";
@@ -185,10 +186,13 @@ function render({ model, el }) {
     signal,
   );
 
-  /** @param {Record<string, unknown>} content */
-  function tell(content) {
+  const poster = new Poster(canvas, (jpeg) => tell({ type: "poster", view }, [jpeg]));
+  root.append(hidesPosters(model.get("poster_id")));
+
+  /** @param {Record<string, unknown>} content @param {ArrayBuffer[]} [buffers] */
+  function tell(content, buffers) {
     try {
-      model.send(content);
+      model.send(content, undefined, buffers);
       return true;
     } catch {
       return false; // a comm whose kernel is gone refuses to send
@@ -269,6 +273,7 @@ function render({ model, el }) {
       direct.tell("seen"); // where the page has lost the Jupyter server
     }
     if (now > noticeUntil) parts.notice.hidden = true;
+    if (visible) poster.keep(screen, latest.get("streaming"), now);
     const silent = watching && now - quietSince > QUIET_AFTER;
     if (silent && screen.able && keyframes.allows(now)) wantKeyframe();
     if (silent !== quiet) {
@@ -398,7 +403,10 @@ function render({ model, el }) {
     rate.clear();
     gauge.clear();
     if (sight.visible) screen.resume();
-    else screen.pause();
+    else {
+      poster.take(screen);
+      screen.pause();
+    }
     if (sight.visible && !known) recall();
     announce();
     warn();

@@ -29,6 +29,7 @@ import { UNDERWAY } from "./words.js";
  * @property {string} target  the service, in words
  * @property {boolean} spectating  it is watched only, and steered elsewhere
  * @property {string} caption  a text of the user's own
+ * @property {string} poster_id  what its posters in the page are called
  */
 
 /** The traits that the sidecar tells too. */
