@@ -47,6 +47,7 @@ class Held(ABC):
         clocks: When what ends, as the sidecar told it last.
         extends: Past how many limits its stream goes on: a word of `Extension`.
         at_limit: Whether its last stream has ended at one.
+        was_left: Whether this kernel ended it, as it has not ended by itself.
         released: How many seconds the goodbye of a kernel that ends took; None before.
         hidden: Ends what nobody sees; None where nothing is held that anybody waits for.
     """
@@ -68,6 +69,7 @@ class Held(ABC):
         self.orientation = ORIENTATIONS[0]
         self.clocks = wire.Clocks(connection=name)
         self.extends, self.at_limit = "", False
+        self.was_left = False
         self.released: float | None = None
         self.link = link
         self._manager = manager

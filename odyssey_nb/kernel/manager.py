@@ -32,6 +32,7 @@ from odyssey_nb.kernel.spectator import Spectator
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
+    from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.held import Held
 
 log = logging.getLogger(__name__)
@@ -179,8 +180,9 @@ class ConnectionManager:
             raise ConnectionLostError(connection.problem or "the connection was lost as it opened")
         return connection
 
-    def watch(self, name: str, url: str, token: str, *, timeout: float) -> Spectator:
-        """Join the broadcast at `url` as `name`, or return who watches it already."""
+    def watch(self, name: str, broadcast: Broadcast, *, timeout: float) -> Spectator:
+        """Join a broadcast as `name`, or return who watches it already."""
+        url, token = broadcast.url, broadcast.token
         with self._turn(name):
             existing = self._spectators.get(name)
             if existing is not None and existing.is_open and existing.url == url:
@@ -190,7 +192,9 @@ class ConnectionManager:
                 self._disconnect(existing)
             hooks.install()
             link = self._sidecar()
-            spectator = self._spectators[name] = Spectator(self, link, name=name, url=url)
+            spectator = self._spectators[name] = Spectator(
+                self, link, name=name, broadcast=broadcast
+            )
             if name in self.players:
                 self.players[name].bind(spectator)
             try:
@@ -278,6 +282,7 @@ class ConnectionManager:
     def _disconnect(self, connection: Held) -> None:
         # Interrupted before it is posted, the connection stays known and can be ended later.
         link = connection.link
+        connection.was_left = True
         if link.usable:
             with suppress(LinkError):
                 answer = link.post(lambda n: wire.Disconnect(id=n, connection=connection.name))

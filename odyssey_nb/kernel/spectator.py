@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from odyssey_nb.errors import BroadcastEndedError, UsageError, WatchError
 from odyssey_nb.kernel.aio import Aio
+from odyssey_nb.kernel.broadcast import Broadcast
 from odyssey_nb.kernel.held import Held
 from odyssey_nb.kernel.pictures import Pictures
 
 if TYPE_CHECKING:
-    from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.link import SidecarLink
     from odyssey_nb.kernel.manager import ConnectionManager
     from odyssey_nb.wire import link as wire
 
 JOIN_SECONDS = 15.0
+PLAYLIST = "index.m3u8"  # where our service has it; what there is not is not played
 
 
 class Spectator(Held, Pictures):
     """Watches a broadcast; it holds no streamer. In a notebook, naming it in a cell shows it.
 
+    A page that can reach the broadcast's service watches by itself, so that pictures which nobody
+    reads in Python never come here; `Pictures` are the sidecar's.
+
     Attributes:
         url: Where the broadcast is.
+        broadcast: The same with what opens it, which is not shown.
         number: Counts how often it was joined: again wherever the network broke.
     """
 
     def __init__(
-        self, manager: ConnectionManager, link: SidecarLink, *, name: str, url: str
+        self, manager: ConnectionManager, link: SidecarLink, *, name: str, broadcast: Broadcast
     ) -> None:
-        Held.__init__(self, manager, link, name=name, target=f"broadcast at {urlsplit(url).netloc}")
+        where = urlsplit(broadcast.url).netloc
+        Held.__init__(self, manager, link, name=name, target=f"broadcast at {where}")
         Pictures.__init__(self)
-        self.url = url
+        self.url = broadcast.url
+        self.broadcast = broadcast
         self.number = 0
         self._streams = False
         self.aio = Aio(self, "frame", "frames", "snapshot", "last", "record", "leave")
@@ -94,10 +101,14 @@ def watch(
     timeout: float = JOIN_SECONDS,
 ) -> Spectator:
     """Watch the broadcast at `url`: `odyssey_nb.watch`."""
-    given = (url, token) if isinstance(url, str) else (url.url, url.token)
-    address, opener = broadcast_at(*given)
+    if isinstance(url, str):
+        address, opener = broadcast_at(url, token)
+        playlist = f"{address}/{PLAYLIST}?token={quote(opener, safe='')}"
+    else:
+        address, opener = broadcast_at(url.url, url.token)
+        playlist = url.hls_url
     name = f"watch {urlsplit(address).path.rpartition('/')[2]}"
-    return manager.watch(name, address, opener, timeout=timeout)
+    return manager.watch(name, Broadcast(address, opener, playlist, ""), timeout=timeout)
 
 
 def broadcast_at(url: str, token: str | None) -> tuple[str, str]:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
-_IMPORT = re.compile(r"^import .*? from \"\./[^\"]+\";\n", re.MULTILINE | re.DOTALL)
+_IMPORT = re.compile(r"^import .*? from \"\.{1,2}/[^\"]+\";\n", re.MULTILINE | re.DOTALL)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.link import Picture
 
 STREAMS = 1_000_000  # more than one connection can have
+HLS = STATIC / "../../service/watch/hls.js"
 CLOCKS = ("stream_ends", "connection_ends", "idle_since", "idle_ends", "budget_ends")
 TRAFFIC_SECONDS = 3.0
 STILL_SECONDS = 3.0  # for a next picture, asked for by a page
@@ -66,6 +67,8 @@ class Player(anywidget.AnyWidget):
         "face.js",
         "unseen.js",
         "poster.js",
+        "../../service/watch/broadcast.js",
+        "spectating.js",
         "player.js",
     )
     _css = "\n".join(
@@ -115,6 +118,7 @@ class Player(anywidget.AnyWidget):
     spectating = t.Bool(False, help="Whether it is watched only, and steered elsewhere.").tag(
         sync=True
     )
+    was_left = t.Bool(False, help="Whether it was left, and has not ended itself.").tag(sync=True)
     caption = t.Unicode("", help="Text under the picture; empty hides it.").tag(sync=True)
     poster_id = t.Unicode("", help="What its posters in the page are called.").tag(sync=True)
 
@@ -168,6 +172,7 @@ class Player(anywidget.AnyWidget):
             self.orientation = connection.orientation
             self.error, self.hint = error, hint
             self.extends, self.at_limit = connection.extends, connection.at_limit
+            self.was_left = connection.was_left
             for clock in CLOCKS:
                 self.set_trait(clock, getattr(connection.clocks, clock))
             hidden = connection.hidden if connection.is_open else None
@@ -254,6 +259,10 @@ class Player(anywidget.AnyWidget):
                 self._connection.want_keyframe()
         elif kind == "direct":
             answer_command(self, content, lambda: (self._admit(str(content.get("origin"))), []))
+        elif kind == "broadcast":
+            answer_command(self, content, lambda: (self._broadcast(), []))
+        elif kind == "hls":
+            answer_command(self, content, lambda: ({}, [HLS.read_bytes()]))
         elif kind == "still":
             past = int(content.get("stream") or 0), int(content.get("seq") or 0)
             answer_command(self, content, lambda: self._still(past))
@@ -309,6 +318,13 @@ class Player(anywidget.AnyWidget):
             raise NotConnectedError(f"{self.name!r} is not connected")
         port, token, secret = connection.admit(origin)
         return {"port": port, "token": token, "secret": secret, "first": first}
+
+    def _broadcast(self) -> dict[str, Any]:
+        """Return what a page needs to watch by itself; the token is in it, so it is never state."""
+        broadcast = getattr(self._connection, "broadcast", None)
+        if broadcast is None:
+            raise NotConnectedError("nothing is watched")
+        return {"url": broadcast.url, "token": broadcast.token, "playlist": broadcast.hls_url}
 
     def _still(self, past: tuple[int, int]) -> tuple[dict[str, Any], list[bytes]]:
         """Return a picture after `past` as JPEG, with what its header says besides.

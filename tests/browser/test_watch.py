@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
-from tests.browser.conftest import Notebook
+from odyssey_nb.service.worlds.test_pattern import prompt_hash
+from tests.browser.conftest import Lab, Notebook, painted
+from tests.browser.test_player import LOAD
 from tests.conftest import API_KEY, Service, wait_until
 from tests.service.raw_client import RawClient
 
@@ -88,18 +92,81 @@ def test_links_that_open_nothing(page: Page, broadcast: Broadcast) -> None:
     expect(page.get_by_role("heading", name="There is no such stream")).to_be_visible()
 
 
-def test_watching_in_a_notebook(open_notebook: Open) -> None:
-    """A Player without controls but Leave shows the broadcast; it says when that is over."""
-    notebook = open_notebook(
-        "%load_ext odyssey_nb\nimport odyssey_nb as ody",
-        'stream = ody.start("a red house", broadcast=True)',
-        "live = ody.watch(stream.broadcast)\nlive",
+OWNER = 'stream = ody.start("a red house", broadcast=True)'
+STATISTICS = """from odyssey_nb.kernel.manager import get_manager
+live.frame().shape, [each.statistics()["sent"] for each in get_manager().players.values()]"""
+
+
+def spectators(service: Service) -> int:
+    """How many spectators the service counts."""
+    with urllib.request.urlopen(f"{service.url}/metrics", timeout=5) as response:
+        (found,) = re.findall(rb"^odyssey_spectators ([\d.]+)$", response.read(), re.MULTILINE)
+    return int(float(found))
+
+
+def wait_path(notebook: Notebook, path: str, *, view: int = 0) -> None:
+    """Wait until pictures come that way, and count on."""
+    player = notebook.page.locator(".odyssey-player").nth(view)
+    expect(player).to_have_attribute("data-path", path, timeout=40_000)
+    canvas = player.locator("canvas")
+    seq = int(canvas.get_attribute("data-seq") or 0)
+    wait_until(
+        lambda: int(canvas.get_attribute("data-seq") or 0) > seq + 5, what="pictures", seconds=20
     )
-    notebook.run_all()
+
+
+def test_watching_in_a_notebook(open_notebook: Open, lab: Lab, page: Page) -> None:
+    """Each view watches by itself, the kernel sends no picture, and the file holds no token.
+
+    There are no controls but Leave, and the end of the broadcast is said.
+    """
+    tokens: set[str] = set()
+
+    def take_token(request: Request) -> None:
+        tokens.update(re.findall(r"/whep\?token=(.+)", request.url))
+
+    page.on("request", take_token)
+    page.set_viewport_size({"width": 1280, "height": 3000})
+    watch = "live = ody.watch(stream.broadcast)\nlive"
+    notebook = open_notebook(LOAD, OWNER, watch, "live", STATISTICS, "stream.end()")
+    for cell in range(4):
+        notebook.run(cell)
     notebook.wait_live(pictures=3)
+    for view in (0, 1):
+        wait_path(notebook, "WebRTC", view=view)
+    first, shown = painted(notebook.player)
+    assert shown == prompt_hash("a red house")
+    wait_until(lambda: painted(notebook.player)[0] > first, what="later pictures")
+    assert spectators(lab.service()) == 3, "two views, and Python's own"
     player = notebook.player
     for label in ("prompt", "send the prompt", "end the stream"):
         expect(player.get_by_label(label, exact=True)).to_be_hidden()
     expect(player.locator(".odyssey-source")).to_contain_text("watching · broadcast at 127.0.0.1")
-    player.get_by_label("watch no more").click()
-    expect(player.locator(".odyssey-pill")).to_have_text("ended")
+    notebook.run(4)
+    expect(page.get_by_text("((704, 1280, 3), [0])")).to_be_visible()
+
+    notebook.save()
+    (token,) = tokens
+    assert token not in (lab.folder / notebook.name).read_text()
+    notebook.run(5)
+    expect(notebook.stage).to_have_text("the broadcast has ended", timeout=20_000)
+    wait_until(lambda: spectators(lab.service()) == 0, what="nobody who watches")
+
+
+def test_where_the_browser_cannot_watch_by_itself(open_notebook: Open, page: Page) -> None:
+    """Without WebRTC it plays by HLS; without any way to the service, by what the sidecar gets."""
+    page.add_init_script("delete window.RTCPeerConnection")
+    notebook = open_notebook(LOAD, OWNER, "ody.watch(stream.broadcast.watch_url)")
+    notebook.run_all()
+    notebook.wait_live(pictures=3)
+    wait_path(notebook, "HLS")
+    notebook.save()
+    page.route("**/live/**", lambda route: route.abort())
+    page.reload()
+    wait_path(notebook, "direct")
+    expect(notebook.player.locator(".odyssey-meter")).to_have_attribute(
+        "title", re.compile("cannot reach the broadcast's service")
+    )
+    notebook.player.get_by_label("watch no more").click()
+    expect(notebook.player.locator(".odyssey-pill")).to_have_text("ended")
+    expect(notebook.stage).to_contain_text("you have left")

@@ -11,12 +11,12 @@ async function join(...names) {
   const texts = await Promise.all(names.map((name) => readFile(new URL(name, STATIC), "utf8")));
   return texts
     .join("\n")
-    .replace(/^import .* from "\.\/[^"]+";\n/gm, "")
+    .replace(/^import .* from "\.{1,2}\/[^"]+";\n/gm, "")
     .replace(/^export (?!default )/gm, "");
 }
 
 for (const names of [
-  ["_shared.js", "film.js", "mp4.js", "decoders.js", "screen.js", "stills.js", "kernel.js", "words.js", "limits.js", "ways.js", "traits.js", "direct.js", "floating.js", "sight.js", "furniture.js", "toolbar.js", "history.js", "steering.js", "saves.js", "timeline.js", "overlay.js", "face.js", "unseen.js", "poster.js", "player.js"],
+  ["_shared.js", "film.js", "mp4.js", "decoders.js", "screen.js", "stills.js", "kernel.js", "words.js", "limits.js", "ways.js", "traits.js", "direct.js", "floating.js", "sight.js", "furniture.js", "toolbar.js", "history.js", "steering.js", "saves.js", "timeline.js", "overlay.js", "face.js", "unseen.js", "poster.js", "../../service/watch/broadcast.js", "spectating.js", "player.js"],
   ["_shared.js", "film.js", "gallery.js"],
   ["_shared.js", "film.js", "clip.js"],
   ["_shared.js", "sliders.js"],

@@ -77,7 +77,7 @@ const now = {
   starting: false,
   painted: true,
   shown: true,
-  spectating: false,
+  over: "",
 };
 
 for (const [change, text, busy] of [
@@ -90,7 +90,7 @@ for (const [change, text, busy] of [
   [{ streaming: false }, "", false],
   [{ streaming: false, shown: false }, "type a prompt to start a stream", false],
   [{ streaming: false, shown: false, status: "failed" }, "type a prompt to try again", false],
-  [{ streaming: false, shown: false, spectating: true }, "the broadcast has ended", false],
+  [{ streaming: false, shown: false, over: "the broadcast has ended" }, "the broadcast has ended", false],
 ]) {
   test(`the middle says "${text}" for ${JSON.stringify(change)}`, () => {
     assert.deepEqual(middleOf({ ...now, ...change }), { text, busy });

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from odyssey_nb.service.routes.dashboard import SOURCES, headers
 
 FOLDER = Path(__file__).parents[1] / "watch"
-PAGE, FILES = FOLDER / "index.html", {"watch.css", "watch.js", "hls.js"}
+PAGE, FILES = FOLDER / "index.html", {"watch.css", "watch.js", "broadcast.js", "hls.js"}
 
 # hls.js hands its video over as a blob.
 HEADERS = headers(SOURCES | {"media-src": "'self' blob:"})

@@ -18,13 +18,14 @@ import { Poster, hidesPosters } from "./poster.js";
 import { Saves } from "./saves.js";
 import { Rate, Screen } from "./screen.js";
 import { Sight } from "./sight.js";
+import { Spectating } from "./spectating.js";
 import { Steering } from "./steering.js";
 import { Stills } from "./stills.js";
 import { Timeline } from "./timeline.js";
 import { equip } from "./toolbar.js";
 import { Latest, TOLD, traitsOf } from "./traits.js";
 import { Unseen } from "./unseen.js";
-import { fateOf, middleOf, pillOf, seenAgain, wayOf, whyOf } from "./words.js";
+import { LEFT, OVER, fateOf, middleOf, pillOf, seenAgain, wayOf, whyOf } from "./words.js";
 
 const ACKNOWLEDGE_EVERY = 250; // milliseconds, as all times here
 const QUIET_AFTER = 3000;
@@ -55,6 +56,7 @@ function render({ model, el }) {
   let past = latest.get("applied_prompt") !== "" || latest.get("streaming");
   /** @type {number | null} */
   let released = null; // seconds that a kernel which went away took to release its session
+  let leaving = false; // this view's user has left, or disconnected
   let noticeUntil = 0;
   let saidSeen = 0;
   let quiet = false;
@@ -97,8 +99,12 @@ function render({ model, el }) {
     parts,
     {
       // Starting may take a connection first, which only the kernel can open.
-      ask: (verb, content, deadline) =>
-        (direct.open && verb !== "start" ? direct.commands : commands).ask(content, deadline),
+      async ask(verb, content, deadline) {
+        const way = direct.open && verb !== "start" ? direct.commands : commands;
+        const answer = await way.ask(content, deadline);
+        leaving = verb === "disconnect" && answer.ok;
+        return answer;
+      },
       streaming: () => latest.get("streaming"),
       change: update,
       notify,
@@ -173,6 +179,27 @@ function render({ model, el }) {
     },
     signal,
   );
+
+  const spectating = model.get("spectating")
+    ? new Spectating(
+        {
+          ask: () => commands.ask({ type: "broadcast" }, PASS_WITHIN),
+          hls: () => commands.ask({ type: "hls" }, PASS_WITHIN),
+          picture(stream, seq, video) {
+            alive();
+            screen.showVideo(stream, seq, video);
+          },
+          change() {
+            announce();
+            update();
+          },
+        },
+        signal,
+      )
+    : null;
+
+  /** Whether the kernel or the sidecar has pictures to send: not while the browser has its own. */
+  const sends = () => spectating === null || spectating.relayed !== "";
 
   const stills = new Stills(
     {
@@ -261,10 +288,11 @@ function render({ model, el }) {
     lastTick = now;
     const connected = latest.get("status") === "connected";
     const { visible } = sight;
-    direct.keep(visible && screen.able && connected, now);
+    spectating?.keep(visible && connected, now);
+    direct.keep(visible && screen.able && connected && sends(), now);
     const watching = visible && latest.get("streaming");
-    stills.keep(watching && !screen.able);
-    if (watching && screen.able && !direct.flowing) {
+    stills.keep(watching && !screen.able && sends());
+    if (watching && screen.able && !direct.flowing && sends()) {
       tell({ type: "ack", view, stream: screen.stream, ...screen.acknowledge() });
     } else if (visible && connected && now - saidSeen > SEEN_EVERY) {
       // Nothing else can end unseen, and a kernel that hears nothing may be culled.
@@ -275,7 +303,7 @@ function render({ model, el }) {
     if (now > noticeUntil) parts.notice.hidden = true;
     if (visible) poster.keep(screen, latest.get("streaming"), now);
     const silent = watching && now - quietSince > QUIET_AFTER;
-    if (silent && screen.able && keyframes.allows(now)) wantKeyframe();
+    if (silent && screen.able && sends() && keyframes.allows(now)) wantKeyframe();
     if (silent !== quiet) {
       quiet = silent;
       update();
@@ -311,10 +339,12 @@ function render({ model, el }) {
     const fps = streaming ? rate.perSecond(time) : 0;
     const now = kernelClock.seconds(Date.now());
     root.dataset.fps = String(fps);
-    const path = screen.able ? (direct.flowing ? "direct" : "relay") : "JPEG";
+    const sent = screen.able ? (direct.flowing ? "direct" : "relay") : "JPEG";
+    const path = spectating?.route || sent;
     root.dataset.path = path;
     root.dataset.way = screen.way;
-    parts.meter.title = wayOf(path, screen.way, isSecureContext);
+    const relayed = spectating?.relayed ? `${spectating.relayed}: ` : "";
+    parts.meter.title = `${relayed}${wayOf(path, screen.way, isSecureContext)}`;
     dressClocks(parts, latest, {
       reachable: reachable(),
       fps,
@@ -331,7 +361,7 @@ function render({ model, el }) {
     const busy = parts.veil.dataset.busy === "true" && stageSince > 0;
     say(parts.why, busy ? whyOf(parts.stage.textContent ?? "", (time - stageSince) / 1000) : "");
     const size = `${canvas.width} × ${canvas.height}`;
-    const way = screen.able ? `${path}, ${screen.way}` : path;
+    const way = screen.able && !spectating?.route ? `${path}, ${screen.way}` : path;
     const shown = { streaming, fps, size, way, able: screen.able };
     overlay.show(shown, gauge.figures(time), time);
   }
@@ -364,11 +394,12 @@ function render({ model, el }) {
   function update() {
     const [status, streaming] = [latest.get("status"), latest.get("streaming")];
     const shown = screen.stream !== null;
-    const spectating = model.get("spectating");
+    const left = leaving || model.get("was_left");
+    const over = spectating && status === "disconnected" ? (left ? LEFT : OVER) : "";
     const starting = steering.asking("start");
     const stage = latest.get("stage");
     const said = reachable()
-      ? middleOf({ status, streaming, stage, quiet, starting, painted, shown, spectating })
+      ? middleOf({ status, streaming, stage, quiet, starting, painted, shown, over })
       : { text: gone().text, busy: gone().tone === "busy" };
     if (parts.stage.textContent !== said.text) stageSince = performance.now();
     const size = model.get("orientation") === "portrait" ? [704, 1280] : [1280, 704];
@@ -389,7 +420,8 @@ function render({ model, el }) {
       shown,
       steering,
       saving: saves.busy,
-      floats: floating.able && screen.way === "WebCodecs" && (streaming || floating.open),
+      floats:
+        floating.able && !spectating && screen.way === "WebCodecs" && (streaming || floating.open),
       problem: without && refused.error === "" ? { error: gone().text, hint: "" } : refused,
     });
     measure();
@@ -416,7 +448,7 @@ function render({ model, el }) {
   function announce(more = {}) {
     const decodes = screen.able;
     const { visible } = sight;
-    tell({ type: "view", view, visible, decodes, direct: direct.flowing, ...more });
+    tell({ type: "view", view, visible, decodes, direct: direct.flowing || !sends(), ...more });
   }
 
   const figures = () => {

@@ -228,6 +228,19 @@ export class Screen {
     this.#arrive({ seq, image, width, height, close: () => image.close() });
   }
 
+  /**
+   * Show what a video element shows now.
+   *
+   * @param {number} stream
+   * @param {number} seq
+   * @param {HTMLVideoElement} video
+   */
+  showVideo(stream, seq, video) {
+    if (stream !== this.#gate.stream) this.#begin(stream);
+    const { videoWidth: width, videoHeight: height } = video;
+    this.#arrive({ seq, image: video, width, height, close() {} });
+  }
+
   /** What to tell the kernel: newest painted picture, when it came, how many since last time. */
   acknowledge() {
     return this.#ledger.take();

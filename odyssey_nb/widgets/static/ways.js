@@ -3,6 +3,10 @@
 
 /** Hosts at which the page's machine is the sidecar's; elsewhere browsers refuse, or ask people. */
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
+
+/** Whether a host is the machine of who names it. @param {string} host */
+export const isLoopback = (host) => LOOPBACK.includes(host);
+
 const ASKED_WITHIN = 5000; // milliseconds
 
 /** @typedef {(port: number) => string} Way  the address of a port of the sidecar's machine */
@@ -33,7 +37,7 @@ function isProxied(base) {
 
 /** Whether there may be a way. It needs crypto.subtle, which only secure contexts have. */
 export function mayReach() {
-  const near = LOOPBACK.includes(location.hostname) || basePath() !== undefined;
+  const near = isLoopback(location.hostname) || basePath() !== undefined;
   return near && globalThis.crypto?.subtle !== undefined;
 }
 
@@ -47,7 +51,7 @@ export function mayReach() {
  * @returns {Promise<Way | null>}
  */
 export async function wayIn(failures) {
-  const near = LOOPBACK.includes(location.hostname);
+  const near = isLoopback(location.hostname);
   if (near && failures === 0) return onThisMachine;
   const base = basePath();
   if (base !== undefined && (await isProxied(base))) {

@@ -12,6 +12,8 @@ export const PATHS = {
   direct: "pictures come straight from the sidecar, whatever the kernel does",
   relay: "pictures come through the kernel and the Jupyter server",
   JPEG: "the kernel decodes, and sends as many JPEGs as this page takes",
+  WebRTC: "this browser watches the broadcast by itself, by WebRTC",
+  HLS: "this browser watches the broadcast by itself, by HLS, some seconds behind",
 };
 
 /**
@@ -22,7 +24,7 @@ export const PATHS = {
  * @param {boolean} secure  whether the page is a secure context
  */
 export function wayOf(path, way, secure) {
-  if (way === "WebCodecs") return PATHS[path];
+  if (way === "WebCodecs" || path === "WebRTC" || path === "HLS") return PATHS[path];
   const what = way === "JPEG" ? PATHS.JPEG : `${PATHS[path]}, and are played by Media Source`;
   if (secure) return `this browser lacks ${way === "JPEG" ? "H.264" : "WebCodecs"}: ${what}`;
   return `plain http: ${what}; https or localhost shows ${way === "JPEG" ? "all" : "them sooner"}`;
@@ -53,6 +55,10 @@ export function pillOf({ status, streaming, starting, quiet, past }) {
 
 const QUIET = "no picture for 3 s; the kernel or the service may be gone";
 
+/** What is said over a broadcast that is watched no more. */
+export const OVER = "the broadcast has ended";
+export const LEFT = "you have left; run the cell again to watch";
+
 /**
  * What the middle of the picture says, and whether something is under way.
  *
@@ -64,16 +70,15 @@ const QUIET = "no picture for 3 s; the kernel or the service may be gone";
  * @param {boolean} now.starting  a stream was asked for here
  * @param {boolean} now.painted  this stream has shown a picture
  * @param {boolean} now.shown  there is a picture, of this stream or another
- * @param {boolean} now.spectating
+ * @param {string} now.over  what there is to say of a broadcast that is watched no more
  */
-export function middleOf({ status, streaming, stage, quiet, starting, painted, shown, spectating }) {
+export function middleOf({ status, streaming, stage, quiet, starting, painted, shown, over }) {
   if (stage) return { text: stage, busy: true };
   if (quiet) return { text: QUIET, busy: false };
   if (starting) return { text: "starting…", busy: true };
   if (UNDERWAY.includes(status)) return { text: "connecting…", busy: true };
   if (streaming && !painted) return { text: "waiting for the first picture…", busy: true };
-  if (shown) return { text: "", busy: false };
-  if (spectating) return { text: "the broadcast has ended", busy: false };
+  if (shown || over) return { text: over, busy: false };
   return { text: `type a prompt to ${status === "failed" ? "try again" : "start a stream"}`, busy: false };
 }
 
