@@ -10,6 +10,7 @@ The map of the package, from what a user touches down to what crosses a process 
 - `script`: one timeline, to play live or as a simulation
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
+- `compare`: streams side by side under one prompt
 - `widgets`: what a cell shows
 - `kernel`: connections and streams as cells see them
 - `sidecar`: the process beside the kernel that holds every connection
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from odyssey_nb.api import (
     clip,
+    compare,
     connect,
     disconnect,
     end,
@@ -60,6 +62,7 @@ __all__ = [
     "OdysseyNBError",
     "__version__",
     "clip",
+    "compare",
     "connect",
     "disconnect",
     "end",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.usage import UsageReport
     from odyssey_nb.media.clip import Clip
     from odyssey_nb.media.image import Source
+    from odyssey_nb.widgets.compare import Comparison
     from odyssey_nb.widgets.form import PlainSliders
     from odyssey_nb.widgets.sliders import Sliders
 
@@ -163,6 +164,27 @@ def watch(url: str | Broadcast, token: str | None = None, *, timeout: float = 15
     from odyssey_nb.kernel.spectator import watch
 
     return watch(get_manager(), url, token, timeout=timeout)
+
+
+def compare(*streams: Stream | str) -> Comparison:
+    """Show two to four streams side by side, under one prompt box whose words go to all of them.
+
+    Each says what it applied, or why it did not; one that has ended is started again by a prompt.
+    What streams at once needs connections of its own.
+
+    >>> compare(start("a forest at dawn", on="left"), start("a forest at night", on="right"))
+
+    Args:
+        streams: The streams, or the names of the connections that they run on.
+
+    Raises:
+        NotConnectedError: No connection of that name is open.
+        NoStreamError: No stream runs on it.
+        UsageError: They are too few or too many, or two are on one connection.
+    """
+    from odyssey_nb.widgets.compare import Comparison
+
+    return Comparison(streams)
 
 
 def end(*, on: str = "default") -> None:

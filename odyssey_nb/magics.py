@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.media.clip import Clip
+    from odyssey_nb.widgets.compare import Comparison
 
 
 @magics_class
@@ -155,6 +156,14 @@ def _display_spectator(spectator: Spectator) -> None:
     display(_bundle(player, spectator) or {}, player.poster)
 
 
+def _display_comparison(comparison: Comparison) -> None:
+    """Show streams side by side, and a poster of each."""
+    from odyssey_nb.widgets.poster import display
+
+    posters = [each.poster for each in comparison.players]
+    display(_bundle(comparison, comparison) or {}, *posters)
+
+
 _SHOWN = {
     "odyssey_nb.kernel.stream.Stream": _show_stream,
     "odyssey_nb.kernel.spectator.Spectator": _show_spectator,
@@ -164,4 +173,5 @@ _SHOWN = {
 _DISPLAYED = {
     "odyssey_nb.kernel.stream.Stream": _display_stream,
     "odyssey_nb.kernel.spectator.Spectator": _display_spectator,
+    "odyssey_nb.widgets.compare.Comparison": _display_comparison,
 }

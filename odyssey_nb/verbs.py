@@ -251,6 +251,13 @@ VERBS: dict[str, Verb] = {
             ),
         ),
         Verb(
+            "compare",
+            "Show streams side by side under one prompt box.",
+            "%odyssey compare left right",
+            lambda args: api.compare(*args.names),
+            (_option("names", help="The connections that they run on.", nargs="+"),),
+        ),
+        Verb(
             "disconnect",
             "Free the streamers of all connections, or of one.",
             "%odyssey disconnect",

@@ -20,6 +20,7 @@ for (const names of [
   ["_shared.js", "film.js", "gallery.js"],
   ["_shared.js", "film.js", "clip.js"],
   ["_shared.js", "sliders.js"],
+  ["_shared.js", "compare.js"],
 ]) {
   test(`${names.join(", ")} make one module whose only export is the widget`, async () => {
     const text = await join(...names);
