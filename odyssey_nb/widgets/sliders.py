@@ -213,6 +213,9 @@ class Sliders(anywidget.AnyWidget):
             return
         self._steering.put(prompt)
 
+    def __repr__(self) -> str:
+        return f"<Sliders: {self.prompt!r}>"
+
     def _show(self) -> None:
         self.standings = self._steering.standings
 

@@ -109,6 +109,7 @@ def test_taking_back(machine) -> None:
         controls.gesture = gesture
         controls.values = {**controls.values, "fog": fog}
     assert controls.prompt == "dense fog at dawn"
+    assert repr(controls) == "<Sliders: 'dense fog at dawn'>"
     controls.undo()
     assert controls.prompt == "moderate fog at dawn"
     controls.undo()

@@ -2,9 +2,8 @@
 // A clip: its filmstrip becomes the video; under it one line of time with prompts, marks, playhead.
 
 /** @import { RenderProps } from "@anywidget/types" */
-/** @import { Answer } from "./_shared.js" */
-import { Commands, element, keepKeys, listen, say } from "./_shared.js";
-import { fetchWhole } from "./film.js";
+import { element, keepKeys, say } from "./_shared.js";
+import { asking, fetchWhole } from "./film.js";
 
 /** @typedef {{ time: number, text: string }} Moment  seconds from the clip's beginning */
 /**
@@ -37,21 +36,7 @@ export function shares(segments, duration) {
 function render({ model, el }) {
   const closing = new AbortController();
   const { signal } = closing;
-  const commands = new Commands((content) => {
-    try {
-      model.send(content);
-      return true;
-    } catch {
-      return false;
-    }
-  }, signal);
-
-  /** @param {Record<string, unknown>} content @returns {Promise<Answer>} */
-  async function ask(content) {
-    const answer = await commands.ask(content, CLIP_DEADLINE);
-    if (!answer.ok) throw new Error([answer.error, answer.hint].filter(Boolean).join(". "));
-    return answer;
-  }
+  const ask = asking(model, CLIP_DEADLINE, signal);
 
   const duration = Math.max(model.get("duration"), 1e-3);
   const film = element("img", { alt: `a clip of ${model.get("title")}` });
@@ -147,14 +132,6 @@ function render({ model, el }) {
     video.currentTime += way * JUMP * (event.shiftKey ? 10 : 1);
   });
   keepKeys(root, signal);
-  listen(
-    model,
-    "msg:custom",
-    (/** @type {any} */ message, /** @type {DataView[]} */ buffers) => {
-      if (message.type === "answer") commands.settle({ ...message, data: buffers[0] });
-    },
-    signal,
-  );
   ask({ type: "film" }).then(
     ({ data }) => {
       film.src = URL.createObjectURL(new Blob([data], { type: "image/jpeg" }));

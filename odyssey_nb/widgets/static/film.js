@@ -1,6 +1,10 @@
 // @ts-check
 // What gallery and clip share: a video that comes in parts, and what happened in it.
 
+/** @import { AnyModel } from "@anywidget/types" */
+/** @import { Answer } from "./_shared.js" */
+import { Commands, listen } from "./_shared.js";
+
 /**
  * @typedef {object} Happening  a line of a recording's events
  * @property {number} time  seconds of the stream
@@ -9,6 +13,38 @@
  * @property {string} [text]
  * @property {string} [reason]
  */
+
+/**
+ * What asks the kernel, and throws what it refuses; buffers come as `data`.
+ *
+ * @param {Pick<AnyModel<any>, "on" | "off" | "send">} model
+ * @param {number} deadline  milliseconds for each answer
+ * @param {AbortSignal} signal
+ * @returns {(content: Record<string, unknown>) => Promise<Answer>}
+ */
+export function asking(model, deadline, signal) {
+  const commands = new Commands((content) => {
+    try {
+      model.send(content);
+      return true;
+    } catch {
+      return false;
+    }
+  }, signal);
+  listen(
+    model,
+    "msg:custom",
+    (/** @type {any} */ message, /** @type {DataView[]} */ buffers) => {
+      if (message.type === "answer") commands.settle({ ...message, data: buffers[0] });
+    },
+    signal,
+  );
+  return async (content) => {
+    const answer = await commands.ask(content, deadline);
+    if (!answer.ok) throw new Error([answer.error, answer.hint].filter(Boolean).join(". "));
+    return answer;
+  };
+}
 
 /** What happened, in words. @param {Happening} event */
 export function happened({ type, applied_prompt, text, reason }) {

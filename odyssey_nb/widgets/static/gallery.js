@@ -2,10 +2,9 @@
 // The gallery: thumbnails of recordings, and a player with what happened in the one that is chosen.
 
 /** @import { RenderProps } from "@anywidget/types" */
-/** @import { Answer } from "./_shared.js" */
 /** @import { Happening } from "./film.js" */
-import { Commands, clock, element, keepKeys, listen, say } from "./_shared.js";
-import { fetchWhole, happened } from "./film.js";
+import { clock, element, keepKeys, listen, say } from "./_shared.js";
+import { asking, fetchWhole, happened } from "./film.js";
 
 /** @typedef {{ stream: string, title: string, number: number }} Card */
 /** @typedef {{ cards: Card[], more: number }} GalleryState  the synced traits of recordings.py */
@@ -15,14 +14,7 @@ const DEADLINE = 30_000; // milliseconds that the kernel gets for each answer
 function render({ model, el }) {
   const closing = new AbortController();
   const { signal } = closing;
-  const commands = new Commands((content) => {
-    try {
-      model.send(content);
-      return true;
-    } catch {
-      return false;
-    }
-  }, signal);
+  const ask = asking(model, DEADLINE, signal);
 
   const stage = element("div", { class: "odyssey-stage" });
   const grid = element("div", { class: "odyssey-grid", role: "list" });
@@ -32,13 +24,6 @@ function render({ model, el }) {
   root.append(stage, problem, grid, more);
   /** What is on stage goes with this. @type {AbortController | null} */
   let showing = null;
-
-  /** @param {Record<string, unknown>} content @returns {Promise<Answer>} */
-  async function ask(content) {
-    const answer = await commands.ask(content, DEADLINE);
-    if (!answer.ok) throw new Error([answer.error, answer.hint].filter(Boolean).join(". "));
-    return answer;
-  }
 
   /** Do something, and say what went wrong. @param {() => Promise<unknown>} work */
   async function attempt(work) {
@@ -139,14 +124,6 @@ function render({ model, el }) {
   }
 
   keepKeys(root, signal);
-  listen(
-    model,
-    "msg:custom",
-    (/** @type {any} */ message, /** @type {DataView[]} */ buffers) => {
-      if (message.type === "answer") commands.settle({ ...message, data: buffers[0] });
-    },
-    signal,
-  );
   listen(model, "change:cards", update, signal);
   update();
   el.append(root);
