@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError, UsageError
 from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -566,3 +567,14 @@ def sliders(
 
         return PlainSliders(made, connections, every=every)
     return Sliders(made, connections, every=every, presets=presets, automation=automation)
+
+
+def _show(shown: object) -> object:
+    """Return the widget that shows a stream or a spectator, for front ends that ask for it."""
+    from odyssey_nb.widgets.player import player_of, player_watching
+
+    player: Any = player_of if hasattr(shown, "connection") else player_watching
+    return player(shown)
+
+
+runtime().show = _show

@@ -12,6 +12,7 @@ from odyssey_nb.kernel.callbacks import FrameCallback, check_callback, name_of
 from odyssey_nb.kernel.frames import next_frames, past
 from odyssey_nb.kernel.live import Live, check_every
 from odyssey_nb.kernel.newest import Newest
+from odyssey_nb.kernel.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,11 @@ class Pictures(ABC):
     def __init__(self) -> None:
         self._newest = Newest(self)
         self._callbacks: dict[str, FrameCallback] = {}
+
+    def _display_(self) -> object:
+        """Return what marimo shows; in Jupyter the extension says how our objects are displayed."""
+        show = runtime().show
+        return repr(self) if show is None else show(self)
 
     @property
     @abstractmethod

@@ -13,6 +13,7 @@ import types
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from odyssey_nb.kernel.link import SidecarLink
@@ -34,6 +35,7 @@ class Runtime(types.ModuleType):
         self.cells: set[int] = set()  # threads that run one
         self.children: list[int] = []  # process ids of services that we started
         self.terminal = False  # the command line, whose user types no Python
+        self.show: Callable[[object], object] | None = None  # the widget that shows an object
         self.leases: set[Path] = set()  # that we hold; opening one anew would free its lock
 
 

@@ -423,7 +423,8 @@ def player_watching(spectator: Spectator) -> Player:
 def _player(shown: Held, **traits: Any) -> Player:
     players = get_manager().players
     player: Player | None = players.get(shown.name)
-    if player is None or player.comm is None:
+    # marimo closes the line to a widget's views when the cell that made it runs again.
+    if player is None or player.comm is None or getattr(player.comm, "_closed", False):
         player = players[shown.name] = Player(shown.name, **traits)
     player.bind(shown)
     return player
