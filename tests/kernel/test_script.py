@@ -18,7 +18,7 @@ from odyssey_nb.media.clip import Clip
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from tests.conftest import Service, wait_until
 
-TEXT = "0 start a forest\n0.6 interact it is snowing\n0.8 mark odd!\n1.2 end\n"
+TEXT = "0 start a forest\n0.6 interact it is snowing\n0.8 mark odd!\n2 end\n"
 
 
 @pytest.fixture
@@ -40,10 +40,9 @@ def test_one_script_two_ways(conn: Connection, service: Service, tmp_path: Path)
         assert clip.prompts == ("a forest", "it is snowing")
         assert [each["text"] for each in clip.events if each["type"] == "mark"] == ["odd!"]
         assert clip.times[0] == 0
-        assert clip.duration == pytest.approx(1.15, abs=0.11)
-        assert {read(each)[1] for each in clip["snowing"].frames[3:]} == {
-            prompt_hash("it is snowing")
-        }
+        assert 0.6 < clip.duration < 2
+        assert read(clip["snowing"].frames[-1])[1] == prompt_hash("it is snowing")
+    assert simulated.duration == pytest.approx(1.95)
     assert conn.stream is None, "it ends with its script"
     assert ody.script(simulated) == script
     assert [verb for _, verb, _ in ody.script(live)] == ["start", "interact", "mark", "end"]
@@ -56,11 +55,11 @@ def test_one_script_two_ways(conn: Connection, service: Service, tmp_path: Path)
 def test_a_live_stream_is_a_script(conn: Connection) -> None:
     """What was said by hand plays again, and what is recorded meanwhile is a clip."""
     stream = conn.start("a sea")
-    stream.record(0.3)
+    stream.record(0.6)
     assert stream.interact("a storm rises") == "a storm rises"
     stream.mark("here")
     clip = stream.record(0.5)
-    assert clip.duration == pytest.approx(0.5, abs=0.11)
+    assert 0 < clip.duration < 0.51
     script = stream.script
     assert [(verb, words) for _, verb, words in script] == [
         ("start", "a sea"), ("interact", "a storm rises"), ("mark", "here"), ("end", ""),
@@ -92,6 +91,14 @@ def test_a_recording_is_a_clip(conn: Connection) -> None:
     assert [verb for _, verb, _ in ody.script(clip["mist"])] == ["start", "mark", "end"]
 
 
+def test_it_may_start_from_an_image(conn: Connection) -> None:
+    """The same image begins the world in both ways."""
+    orange = np.full((704, 1280, 3), (230, 120, 20), np.uint8)
+    script = ody.script("0 start a wall\n0.2 end", image=orange)
+    for clip in (script.play(conn), script.simulate()):
+        assert np.abs(clip.at(clip.times[0])[300, -60].astype(int) - orange[0, 0]).max() < 20
+
+
 def test_what_cannot_be_played(conn: Connection) -> None:
     """A script that is too long for a stream is refused, and no stream is left behind."""
     with pytest.raises(errors.ScriptError, match=r"script\[1\]: it lasts 151 s"):
@@ -106,11 +113,11 @@ def test_forms(tmp_path: Path) -> None:
     assert tuples[1] == (0.6, "interact", "it is snowing")
     assert ody.script(tuples) == ody.script(script) == script
     assert repr(script) == TEXT.strip()
-    assert script.duration == 1.2
+    assert script.duration == 2
     assert script.api == [
         {"timestamp_ms": 0, "start": {"prompt": "a forest"}},
         {"timestamp_ms": 600, "interact": {"prompt": "it is snowing"}},
-        {"timestamp_ms": 1200, "end": {}},
+        {"timestamp_ms": 2000, "end": {}},
     ]
     assert len(ody.script(script.api)) == 3
     pictured = ody.script(TEXT, image=np.zeros((704, 1280, 3), np.uint8))
