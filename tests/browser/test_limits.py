@@ -60,6 +60,9 @@ def test_a_stream_goes_on_with_one_click(open_notebook: OpenNotebook, brief: Ser
     expect(player.locator(".odyssey-meter")).to_have_text(re.compile(r"left, then on$"))
     wait_until(lambda: notebook.seq > before + 5, what="pictures of the same stream")
     wait_until(lambda: notebook.seq < before, seconds=60, what="the next stream")
+    went_on = player.locator('.odyssey-moment[data-kind="continued"]')
+    expect(went_on).to_have_attribute("aria-label", re.compile(r"^0:00 went on past "))
+    expect(player.locator(".odyssey-moment")).to_have_count(2)  # it is one with the stream before
     shown = painted(notebook)
     assert -1 not in shown[shown.index(before) :]
 

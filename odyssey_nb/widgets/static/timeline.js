@@ -15,6 +15,7 @@ import { clock, element, say } from "./_shared.js";
  */
 
 export const SPAN = 150; // seconds, which the kernel can still show too
+const MOST_HEARD = 300;
 const GAP = 11; // pixels from one mark to the next at least
 
 /**
@@ -73,7 +74,9 @@ export function saying({ kind, time, text }) {
 
 /** Draws the line. Its marks are one stop of the tab key, and the arrow keys go between them. */
 export class Timeline {
-  /** @type {Map<number, Happening>} */
+  /** Also of streams before: that one went on is told after its start. @type {Happening[]} */
+  #heard = [];
+  /** Of the stream that is shown, by its time. @type {Map<number, Happening>} */
   #known = new Map();
   /** @type {Map<number, HTMLElement>} */
   #shown = new Map();
@@ -104,8 +107,9 @@ export class Timeline {
 
   /** Take what is new, or came before. @param {Happening[]} happenings */
   take(happenings) {
-    for (const each of happenings) this.#known.set(each.at, each);
-    const kept = ofOneStream([...this.#known.values()]);
+    const heard = new Map([...this.#heard, ...happenings].map((each) => [each.at, each]));
+    this.#heard = [...heard.values()].slice(-MOST_HEARD);
+    const kept = ofOneStream(this.#heard);
     this.#known = new Map(kept.map((each) => [each.at, each]));
     this.#began = kept.length > 0 ? kept[0].at - kept[0].time : 0;
   }
