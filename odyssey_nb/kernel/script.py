@@ -52,11 +52,7 @@ class Script:
     @property
     def marks(self) -> list[dict[str, Any]]:
         """Its marks, as clips and recordings have events."""
-        return [
-            {"time": each.timestamp_ms / 1000, "type": "mark", "text": each.mark.text}
-            for each in self.entries
-            if each.mark is not None
-        ]
+        return wire.marks_of(self.entries)
 
     @property
     def api(self) -> list[dict[str, Any]]:
@@ -293,7 +289,8 @@ def _action(entry: wire.Entry) -> tuple[str, str]:
         return "start", entry.start.prompt
     if entry.interact is not None:
         return "interact", entry.interact.prompt
-    return ("end", "") if entry.mark is None else ("mark", entry.mark.text)
+    marks = wire.marks_of([entry])
+    return ("mark", marks[0]["text"]) if marks else ("end", "")
 
 
 def _plain(entries: Sequence[wire.Entry]) -> list[dict[str, Any]]:

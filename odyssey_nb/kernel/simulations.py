@@ -18,7 +18,7 @@ from odyssey_nb.errors import (
 from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.recordings import Recording, RecordingList, ask, talking
 from odyssey_nb.wire.recordings import RecordingInfo
-from odyssey_nb.wire.script import unmarked
+from odyssey_nb.wire.script import marks_of, unmarked
 from odyssey_nb.wire.simulations import SimulationInfo, SimulationStatus
 from odyssey_nb.wire.stream import LANDSCAPE
 
@@ -101,13 +101,7 @@ class Simulation:
 
     def _marks(self, number: int) -> list[dict[str, Any]]:
         """Return the marks of script `number`; the service knows none, and lists have none."""
-        if number >= len(self._scripts):
-            return []
-        return [
-            {"time": each.timestamp_ms / 1000, "type": "mark", "text": each.mark.text}
-            for each in self._scripts[number]
-            if each.mark is not None
-        ]
+        return marks_of(self._scripts[number]) if number < len(self._scripts) else []
 
     def clip(self) -> Clip:
         """Download the recording of its only script; see `Recording.clip`.

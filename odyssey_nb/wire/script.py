@@ -8,9 +8,9 @@ are our own addition: they stay with the client, and to a service they are unkno
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -88,6 +88,15 @@ def read_scripts(given: object, *, longest: float | None = None) -> list[Script]
     return [
         read_script(each, longest=longest, name=f"scripts[{number}]")
         for number, each in enumerate(given)
+    ]
+
+
+def marks_of(script: Iterable[Entry]) -> list[dict[str, Any]]:
+    """Return a script's marks, as clips and recordings have events."""
+    return [
+        {"time": entry.timestamp_ms / 1000, "type": "mark", "text": entry.mark.text}
+        for entry in script
+        if entry.mark is not None
     ]
 
 
