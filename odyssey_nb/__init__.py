@@ -8,6 +8,7 @@ The map of the package, from what a user touches down to what crosses a process 
 - `watch`: somebody else's broadcast
 - `clip`, `grid`: pictures with what happened, from a file, and side by side
 - `script`: one timeline, to play live or as a simulation
+- `metrics`: figures of clips, with their sources and intervals
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
 - `compare`: streams side by side under one prompt
@@ -54,6 +55,8 @@ from odyssey_nb.config import VERSION
 from odyssey_nb.errors import OdysseyNBError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from IPython.core.interactiveshell import InteractiveShell
 
 __version__ = VERSION
@@ -71,6 +74,7 @@ __all__ = [
     "kill",
     "load_ipython_extension",
     "mark",
+    "metrics",
     "mix",
     "prompt",
     "reap",
@@ -87,6 +91,15 @@ __all__ = [
     "usage",
     "watch",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Load `metrics` when it is first used, since it loads numpy."""
+    if name != "metrics":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from odyssey_nb.research import metrics
+
+    return metrics
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

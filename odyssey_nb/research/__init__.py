@@ -1,0 +1,1 @@
+"""What researchers do with clips: measure, and look."""

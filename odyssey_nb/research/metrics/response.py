@@ -1,0 +1,143 @@
+"""How soon a prompt shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from odyssey_nb.errors import UsageError
+from odyssey_nb.research.metrics.coherence import thumbnail
+from odyssey_nb.research.metrics.series import Estimate, each_of, times_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from odyssey_nb.media.clip import Clip
+    from odyssey_nb.research.metrics.coherence import Embed
+
+WINDOW = 3.0  # seconds after a prompt within which it has to show
+IN_A_ROW = 2  # pictures that differ, of which the first counts
+FALSE_ALARM = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """How soon each prompt showed.
+
+    Attributes:
+        prompts: What was applied, and when, in seconds.
+        delays: For each the seconds to the first picture that differs by more than the stream's own
+            motion; None where none did.
+        null: How often a moment without a prompt would have counted as an answer; 0 to 1.
+        moments: How many such moments there were.
+    """
+
+    prompts: tuple[tuple[float, str], ...]
+    delays: tuple[float | None, ...]
+    null: float
+    moments: int
+
+    @property
+    def answered(self) -> int:
+        """How many prompts showed."""
+        return sum(each is not None for each in self.delays)
+
+    @property
+    def delay(self) -> Estimate:
+        """Mean delay in seconds of those that did, with its interval."""
+        return Estimate.of([each for each in self.delays if each is not None])
+
+    def __repr__(self) -> str:
+        said = f"<responsiveness: {self.answered} of {len(self.delays)} prompts show"
+        if self.answered:
+            said += f" after {self.delay.mean:.2f} s"
+        return f"{said}; {self.null:.0%} of {self.moments} moments without one would have>"
+
+
+def responsiveness(
+    clip: Clip,
+    *,
+    prompts: Sequence[tuple[float, str]] | None = None,
+    window: float = WINDOW,
+    embed: Embed = thumbnail,
+) -> Response:
+    """Return how soon prompts show in a clip, beyond what its pictures do by themselves.
+
+    A picture differs that is much farther from the last one before the prompt than pictures as far
+    apart in time usually are without a prompt between them; two in a row must. How much is set by
+    moments of the same stream without a prompt: 5 % of them may count as answered within the
+    window. That this holds is told as `null`.
+
+    >>> metrics.responsiveness(stream.last(60))
+
+    Args:
+        clip: A stretch of a stream with some seconds without a prompt.
+        prompts: When, in seconds, and what; left out, those of the clip that were not its first.
+        window: Seconds within which a prompt has to show.
+        embed: Describes a picture by a vector; distances are Euclidean.
+
+    Raises:
+        UsageError: The clip has no prompt, or no time without one to compare with.
+    """
+    times = times_of(clip)
+    asked = tuple(prompts if prompts is not None else _prompts(clip))
+    asked = tuple(each for each in asked if times[0] < each[0] < times[-1])
+    if not asked:
+        raise UsageError("no prompt was applied within the clip", hint="Call stream.interact(…).")
+    vectors = np.array([embed(each) for each in each_of(clip, least=IN_A_ROW + 1)], np.float64)
+    step = float(np.median(np.diff(times)))
+    reach = max(IN_A_ROW + 1, round(window / step))
+    begins = [int(np.searchsorted(times, when, side="right")) - 1 for when, _ in asked]
+    quiet = _quiet(len(times), begins, reach)
+    if len(quiet) < 20:
+        raise UsageError(
+            f"the clip has {len(quiet) * step:.1f} s without a prompt to compare with",
+            hint="Take a longer clip, or wait longer between prompts.",
+        )
+    null = np.array([_distances(vectors, at, reach) for at in quiet])
+    usual = np.maximum(np.median(null, axis=0), 1e-9)
+    ratios = null / usual
+    in_a_row = np.minimum.reduce([ratios[:, n : reach - IN_A_ROW + 1 + n] for n in range(IN_A_ROW)])
+    usual *= np.quantile(in_a_row.max(axis=1), 1 - FALSE_ALARM)
+    found = [_first(_distances(vectors, at, reach), usual) for at in begins]
+    delays = tuple(
+        None if first is None else float(times[at + first] - when)
+        for (when, _), at, first in zip(asked, begins, found, strict=True)
+    )
+    false = [_first(each, usual) is not None for each in null]
+    return Response(asked, delays, float(np.mean(false)), len(false))
+
+
+def _prompts(clip: Clip) -> list[tuple[float, str]]:
+    return [
+        (each["time"], each["applied_prompt"]) for each in clip.events if each["type"] == "interact"
+    ]
+
+
+def _quiet(length: int, begins: list[int], reach: int) -> list[int]:
+    """Return the pictures after which no prompt comes within reach, nor came just before."""
+    barred = np.zeros(length, bool)
+    for at in begins:
+        barred[max(0, at - reach) : at + reach] = True
+    return [each for each in range(length - reach) if not barred[each]]
+
+
+def _distances(vectors: NDArray[np.float64], at: int, reach: int) -> NDArray[np.float64]:
+    """Return how far the next pictures are from picture `at`; beyond the end nothing is far."""
+    after = vectors[at + 1 : at + 1 + reach] - vectors[at]
+    found = np.zeros(reach)
+    found[: len(after)] = np.linalg.norm(after, axis=1)
+    return found
+
+
+def _first(distances: NDArray[np.float64], usual: NDArray[np.float64]) -> int | None:
+    """Return how many pictures on the first is of those in a row that are too far."""
+    far = distances > usual * (1 + 1e-9)
+    for index in range(len(far) - IN_A_ROW + 1):
+        if far[index : index + IN_A_ROW].all():
+            return index + 1
+    return None
