@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from time import time as now
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from odyssey_nb.service.worlds.landscape import Landscape
 from odyssey_nb.service.worlds.test_pattern import write
 from tests.benchmarks.view.source import TIMES
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from odyssey_nb.service.worlds.base import Planes
 
 NAME: Final = "bench_steered"
@@ -22,16 +19,8 @@ TURN: Final = 1 << 20  # pictures that are told apart between two prompts
 class Steered(Landscape):
     """A landscape with a strip: how often it was steered and which picture it is, and when."""
 
-    def __init__(
-        self,
-        *,
-        width: int,
-        height: int,
-        prompt: str,
-        seed: int,
-        image: NDArray[np.uint8] | None = None,
-    ) -> None:
-        super().__init__(width=width, height=height, prompt=prompt, seed=seed, image=image)
+    def __init__(self, **scene: Any) -> None:
+        super().__init__(**scene)
         self._turns = 0
 
     def steer(self, prompt: str) -> None:
