@@ -175,14 +175,16 @@ class HiddenWatch:
         self._changed = changed
         self._wake = threading.Event()
         self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        # No thread is kept: as long as one is known that has ended, its stack stays in memory, and
+        # a notebook's ``Out`` keeps streams and with them their connections.
+        self._watched = False
 
     def seen(self) -> float:
         """A view is visible now; return for how long nobody had attended."""
         unseen = self.clock.seen()
-        if self._thread is None and self.clock.counts and not self._closed.is_set():
-            self._thread = threading.Thread(target=self._run, name="odyssey-hidden", daemon=True)
-            self._thread.start()
+        if not self._watched and self.clock.counts and not self._closed.is_set():
+            self._watched = True
+            threading.Thread(target=self._run, name="odyssey-hidden", daemon=True).start()
         return unseen
 
     def use(self, policy: WhenHidden) -> None:

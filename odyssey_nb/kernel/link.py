@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from odyssey_nb.config import VERSION, jupyter_server_pid
@@ -63,7 +64,9 @@ class Waiter(Generic[T]):
         except queue.Empty:
             raise TimeoutError from None
         if isinstance(answer, LinkError):
-            raise answer
+            # One of its own: raised, it holds the frames of a cell, and a lost link keeps what it
+            # gave, as a notebook's ``Out`` keeps streams and with them the link.
+            raise copy(answer)
         return answer
 
 
@@ -91,10 +94,10 @@ class SidecarLink:
         self.received = 0  # bytes
         self.lost = threading.Event()
         self.left = False  # we let it go, so it cleans up after itself
-        self._threads = [
-            _daemon(self._read, "odyssey-link-read"),
-            _daemon(self._write, "odyssey-link-write"),
-        ]
+        # No thread is kept: the stack of one that has ended stays in memory while it is known.
+        self._reader = 0
+        _daemon(self._read, "odyssey-link-read")
+        _daemon(self._write, "odyssey-link-write")
 
     @classmethod
     def start(
@@ -177,7 +180,7 @@ class SidecarLink:
 
     def collect(self, answer: Waiter[wire.Answer], timeout: float) -> wire.Answer:
         """Wait for the answer to what was posted; raises what `ask` does."""
-        if threading.current_thread() is self._threads[0]:
+        if threading.get_ident() == self._reader and not self.lost.is_set():
             raise LinkError(
                 "a listener may not wait for the sidecar", hint="Call it from a thread of your own."
             )
@@ -231,6 +234,7 @@ class SidecarLink:
         self._lose()
 
     def _read(self) -> None:
+        self._reader = threading.get_ident()
         unframer = Unframer()
         try:
             while data := self._line.recv(_CHUNK):
@@ -320,9 +324,8 @@ def _living_server() -> int:
     return pid if pid is not None and psutil.pid_exists(pid) else 0
 
 
-def _daemon(target: Callable[[], Any], name: str) -> threading.Thread:
+def _daemon(target: Callable[[], Any], name: str) -> None:
     thread = threading.Thread(target=target, name=name, daemon=True)
     # A debugger that stops the cell must not stop pictures and events.
     vars(thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
     thread.start()
-    return thread

@@ -276,7 +276,7 @@ def test_a_kernel_that_stood_still_hears_its_views_first(
         "def page():\n"
         "    while conn.is_open: conn.hidden.seen(); time.sleep(0.2)\n"
         "threading.Thread(target=page, daemon=True).start()\n"
-        "while conn.hidden._thread is None: time.sleep(0.05)\n"
+        "while not conn.hidden._watched: time.sleep(0.05)\n"
         "time.sleep(0.5)"  # until it waits
     )
     kernel.process.suspend()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from odyssey_nb.wire import link as wire
 from tests.conftest import Service, wait_until
+from tests.kernel.conftest import sidecars
 from tests.test_keys import keys
 
 Connect = Callable[..., "ody.kernel.connection.Connection"]
@@ -239,6 +241,33 @@ def test_threads_may_call_at_once(connect: Connect, service: Service) -> None:
     assert len(found) == 8
     assert len(set(map(id, found))) == 1
     assert service.held == 1
+
+
+def test_streams_that_are_kept_keep_little(connect: Connect, machine: Path) -> None:
+    """A notebook's ``Out`` keeps streams; no ended thread, nor a cell's frames, stay with them."""
+    kept = []
+    for _ in range(3):
+        conn = connect(when_hidden=(60, 60))
+        kept.append(conn.start("a forest"))
+        conn.hidden.seen()
+        for each in sidecars(machine):
+            each.kill()
+        with contextlib.suppress(errors.OdysseyNBError):
+            kept[-1].interact("snow")
+            pytest.fail("the sidecar is gone")
+    runtime().manager.release_all("enough", budget=5)
+
+    def ours(kind: type) -> list[object]:
+        gc.collect()
+        return [each for each in gc.get_objects() if type(each) is kind]
+
+    def ended() -> list[threading.Thread]:
+        names = ("odyssey-link", "odyssey-hidden")
+        threads = [each for each in ours(threading.Thread) if each.name.startswith(names)]
+        return [each for each in threads if not each.is_alive()]
+
+    wait_until(lambda: not ended(), what="threads that are forgotten")
+    assert not [each for each in ours(errors.LinkError) if each.__traceback__ is not None]
 
 
 def test_connecting_right_after_a_loss_holds_one_session(
