@@ -32,6 +32,7 @@ test("a poster is sent soon after the first picture, then seldom, and at the end
   assert.equal(await sent(660, true, 34_000), 1, "after half a minute");
   assert.equal(await sent(660, true, 70_000), 0, "nothing new");
   assert.equal(await sent(900, false, 80_000), 1, "the last one");
-  assert.equal(await sent(900, false, 200_000), 0, "idle");
-  assert.deepEqual(sizes, [65_000, 65_000, 65_000], "small enough");
+  assert.equal(await sent(902, false, 80_050), 1, "what was painted after the end");
+  assert.equal(await sent(902, false, 200_000), 0, "idle");
+  assert.deepEqual(sizes, [65_000, 65_000, 65_000, 65_000], "small enough");
 });

@@ -33,7 +33,6 @@ export class Poster {
   #sent = { stream: null, seq: 0 };
   /** @type {number | null} */
   #stream = null;
-  #streaming = false;
   #due = 0;
   #busy = false;
 
@@ -59,9 +58,8 @@ export class Poster {
       this.#stream = shown.stream;
       this.#due = now + POSTER_FIRST;
     }
-    const ended = this.#streaming && !streaming;
-    this.#streaming = streaming;
-    if (!ended && (now < this.#due || !streaming)) return;
+    // What was under way as it ended is painted later, and only then is it the last.
+    if (streaming && now < this.#due) return;
     this.#due = now + POSTER_EVERY;
     this.take(shown);
   }
