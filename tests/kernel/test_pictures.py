@@ -307,7 +307,6 @@ def test_running_a_cell_again_replaces_its_callback(
 
 def test_a_callback_that_fails(stream: Stream, capsys: pytest.CaptureFixture[str]) -> None:
     """It is stopped, and one line says where it failed and what to do; others go on."""
-
     asked: list[int] = []
 
     def broken(picture: np.ndarray) -> None:
