@@ -36,6 +36,14 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
+def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that waits a second for whoever is to come back, and longer for who comes."""
+    options = "--limit", "lost_socket_seconds=1"
+    with running(tmp_path_factory.mktemp("forgetful"), *options) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that wants to hear something every second, and a stream within two."""
     with running(
@@ -54,8 +62,8 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def passing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose connections last three seconds."""
-    with running(tmp_path_factory.mktemp("passing"), "--limit", "connection_seconds=3") as service:
+    """A service whose connections last five seconds."""
+    with running(tmp_path_factory.mktemp("passing"), "--limit", "connection_seconds=5") as service:
         yield service
 
 
@@ -156,15 +164,15 @@ async def test_lost_socket(hasty: Service) -> None:
         await client.socket.close()
 
 
-async def test_lost_peer(hasty: Service) -> None:
+async def test_lost_peer(forgetful: Service) -> None:
     """A socket that is kept alive after its peer has gone, as the SDKs do, holds no streamer."""
-    async with RawClient.connected(hasty.url, API_KEY) as client, keepalives(client):
+    async with RawClient.connected(forgetful.url, API_KEY) as client, keepalives(client):
         await client.peer.close()
         lost = time.monotonic()
         assert await client.told("error") == {"type": "error", "reason": "streamer_disconnected"}
         assert await client.closed() == 4503
         assert 0.9 < time.monotonic() - lost < 3
-    await freed(hasty)
+    await freed(forgetful)
 
 
 async def test_client_that_closes_when_told(hasty: Service) -> None:
