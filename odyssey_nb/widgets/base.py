@@ -33,6 +33,11 @@ def module(*names: str) -> str:
     return "\n".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
 
 
+def styles(*names: str) -> str:
+    """Return the named files of ``static/`` as one style sheet."""
+    return "\n".join((STATIC / name).read_text() for name in names)
+
+
 def answer_while_busy(widget: Widget) -> None:
     """Let messages of `widget` arrive while a cell computes.
 

@@ -9,7 +9,7 @@ import anywidget
 import traitlets as t
 
 from odyssey_nb.media import export
-from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
+from odyssey_nb.widgets.base import answer_command, answer_while_busy, module, styles
 
 if TYPE_CHECKING:
     from odyssey_nb.media.clip import Clip
@@ -25,7 +25,7 @@ class ClipView(anywidget.AnyWidget):
     """
 
     _esm = module("_shared.js", "film.js", "clip.js")
-    _css = (STATIC / "clip.css").read_text()
+    _css = styles("theme.css", "clip.css")
 
     title = t.Unicode("", help="How many pictures it has, of which size, and how long it is.").tag(
         sync=True

@@ -10,7 +10,7 @@ import traitlets as t
 
 from odyssey_nb.errors import EmptyPromptError, NoStreamError, UsageError
 from odyssey_nb.kernel.manager import get_manager
-from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
+from odyssey_nb.widgets.base import answer_command, answer_while_busy, module, styles
 from odyssey_nb.widgets.player import player_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class PromptBox(anywidget.AnyWidget):
     """Sends each prompt to several connections at once, and says what each made of it."""
 
     _esm = module("_shared.js", "compare.js")
-    _css = (STATIC / "compare.css").read_text()
+    _css = styles("compare.css")
 
     names = t.List(t.Unicode(), help="What the connections are called.").tag(sync=True)
 

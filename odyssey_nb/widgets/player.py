@@ -13,7 +13,7 @@ from odyssey_nb.errors import AnswerTimeoutError, EmptyPromptError, NoStreamErro
 from odyssey_nb.kernel.connection import START_SECONDS
 from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.kernel.pictures import Pictures
-from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
+from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module, styles
 from odyssey_nb.widgets.poster import Poster
 from odyssey_nb.widgets.saving import VERBS, Saving
 from odyssey_nb.widgets.transport import Window
@@ -71,10 +71,7 @@ class Player(anywidget.AnyWidget):
         "spectating.js",
         "player.js",
     )
-    _css = "\n".join(
-        (STATIC / name).read_text()
-        for name in ("player.css", "tools.css", "controls.css", "unseen.css")
-    )
+    _css = styles("player.css", "tools.css", "controls.css", "unseen.css")
 
     status = t.Unicode("disconnected", help="The connection's status.").tag(sync=True)
     streaming = t.Bool(False, help="Whether a stream runs.").tag(sync=True)

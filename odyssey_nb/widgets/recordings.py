@@ -9,7 +9,7 @@ import traitlets as t
 
 from odyssey_nb.errors import NotFoundError
 from odyssey_nb.kernel.recordings import MOST_SHOWN
-from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module
+from odyssey_nb.widgets.base import answer_command, answer_while_busy, module, styles
 
 if TYPE_CHECKING:
     from odyssey_nb.kernel.recordings import Recording, RecordingList
@@ -25,7 +25,7 @@ class Gallery(anywidget.AnyWidget):
     """
 
     _esm = module("_shared.js", "film.js", "gallery.js")
-    _css = (STATIC / "gallery.css").read_text()
+    _css = styles("theme.css", "gallery.css")
 
     cards: t.List[dict[str, Any]] = t.List(
         help="What is shown: id, title, and number in the list, of each."

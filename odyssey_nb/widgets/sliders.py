@@ -11,7 +11,7 @@ import traitlets as t
 
 from odyssey_nb.errors import UsageError
 from odyssey_nb.kernel.template import Choice, Number, Template
-from odyssey_nb.widgets.base import STATIC, answer_while_busy, module
+from odyssey_nb.widgets.base import answer_while_busy, module, styles
 from odyssey_nb.widgets.steering import EVERY_SECONDS, Steering
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Sliders(anywidget.AnyWidget):
     """
 
     _esm = module("_shared.js", "sliders.js")
-    _css = (STATIC / "sliders.css").read_text()
+    _css = styles("theme.css", "sliders.css")
 
     pieces: t.List[dict[str, Any]] = t.List(
         help="The sentence: words, and the name and wording of the control behind them."
