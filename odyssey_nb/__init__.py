@@ -8,7 +8,7 @@ The map of the package, from what a user touches down to what crosses a process 
 - `watch`: somebody else's broadcast
 - `clip`, `grid`: pictures with what happened, from a file, and side by side
 - `script`: one timeline, to play live or as a simulation
-- `metrics`: figures of clips, with their sources and intervals
+- `metrics`: figures of clips, with their sources and intervals; `plots` draws them
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
 - `compare`: streams side by side under one prompt
@@ -76,6 +76,7 @@ __all__ = [
     "mark",
     "metrics",
     "mix",
+    "plots",
     "prompt",
     "reap",
     "recordings",
@@ -94,12 +95,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Load `metrics` when it is first used, since it loads numpy."""
-    if name != "metrics":
+    """Load what research is done with when it is first used, since it loads numpy."""
+    if name not in {"metrics", "plots"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from odyssey_nb.research import metrics
+    from importlib import import_module
 
-    return metrics
+    return import_module(f"odyssey_nb.research.{name}")
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

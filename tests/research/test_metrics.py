@@ -130,6 +130,32 @@ def test_over_repeats() -> None:
     assert (round(found.mean, 3), found.n) == (20, 2)
 
 
+def test_a_against_b() -> None:
+    """Known answers: Welch's interval and Hedges' g of Student's own sleep data."""
+    one = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+    other = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    found = metrics.difference(one, other)  # R: t.test(extra ~ group, data = sleep)
+    assert found.mean == pytest.approx(1.58)
+    assert (found.low, found.high) == pytest.approx((-0.2054832, 3.3654832), abs=1e-4)
+    assert found.effect == pytest.approx(0.8322 * (1 - 3 / 71), abs=1e-3)
+    assert not found.clear
+    drawn = metrics.difference(one, other, method="bootstrap")
+    assert (drawn.low, drawn.high) == pytest.approx((found.low, found.high), abs=0.25)
+    assert drawn == metrics.difference(one, other, method="bootstrap"), "the same every time"
+    same = metrics.difference([1.0, 1.0], [2.0, 2.0])
+    assert (same.low, same.high, same.effect) == (1, 1, math.inf)
+    assert metrics.difference([1.0, 1.0], [1.0, 1.0]).effect == 0
+
+
+@pytest.mark.parametrize("method", ["welch", "bootstrap"])
+def test_differences_hold(method: str) -> None:
+    """Of 200 intervals of unequal groups, about 95 in 100 have the difference in them."""
+    rng = np.random.default_rng(6)
+    groups = ((rng.normal(0, 1, 12), rng.normal(1, 3, 25)) for _ in range(200))
+    found = [metrics.difference(*each, method=method) for each in groups]
+    assert 0.9 <= sum(each.low <= 1 <= each.high for each in found) / 200 <= 0.99
+
+
 def test_chance() -> None:
     """A die that shows six too often is found, a fair one is not, whatever the seed."""
     rng = np.random.default_rng(4)
@@ -208,6 +234,9 @@ def test_what_cannot_be_measured() -> None:
         lambda: metrics.calibration({"a": 0}),
         lambda: metrics.calibration({"a": 1}, {"b": 1.0}),
         lambda: metrics.Estimate.of([]),
+        lambda: metrics.difference([1.0], [1.0, 2.0]),
+        lambda: metrics.difference([1.0, math.nan], [1.0, 2.0]),
+        lambda: metrics.difference([1.0, 2.0], [1.0, 2.0], level=1.0),
         lambda: metrics.responsiveness(Filmed(rolled(40, 1), [])),
     ):
         with pytest.raises(UsageError) as raised:

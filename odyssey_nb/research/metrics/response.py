@@ -29,17 +29,21 @@ class Response:
     """How soon each prompt showed.
 
     Attributes:
-        prompts: What was applied, and when, in seconds.
+        prompts: What was applied, and from when on it is counted, in seconds: from when it was
+            sent, or, where nobody knows that, from when it was applied.
         delays: For each the seconds to the first picture that differs by more than the stream's own
             motion; None where none did.
         null: How often a moment without a prompt would have counted as an answer; 0 to 1.
         moments: How many such moments there were.
+        acknowledged: For each prompt the seconds until the service said what it applies; None where
+            nobody knows.
     """
 
     prompts: tuple[tuple[float, str], ...]
     delays: tuple[float | None, ...]
     null: float
     moments: int
+    acknowledged: tuple[float | None, ...] = ()
 
     @property
     def answered(self) -> int:
@@ -50,6 +54,24 @@ class Response:
     def delay(self) -> Estimate:
         """Mean delay in seconds of those that did, with its interval."""
         return Estimate.of([each for each in self.delays if each is not None])
+
+    @property
+    def parts(self) -> dict[str, tuple[float, ...]]:
+        """The seconds of each interaction from one moment to the next, of those that had both.
+
+        A picture may differ before the acknowledgement is here: then that part is below 0.
+        """
+        told = self.acknowledged or (None,) * len(self.delays)
+        pairs = list(zip(told, self.delays, strict=True))
+        first = "sent" if any(each is not None for each in told) else "applied"
+        parts = {
+            "sent → acknowledged": tuple(each for each in told if each is not None),
+            "acknowledged → seen": tuple(
+                seen - known for known, seen in pairs if known is not None and seen is not None
+            ),
+            f"{first} → seen": tuple(each for each in self.delays if each is not None),
+        }
+        return {name: values for name, values in parts.items() if values}
 
     def __repr__(self) -> str:
         said = f"<responsiveness: {self.answered} of {len(self.delays)} prompts show"

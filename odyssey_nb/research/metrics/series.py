@@ -110,16 +110,16 @@ def over(
     return Estimate.of(means, level=level)
 
 
-def student(freedom: int, level: float) -> float:
+def student(freedom: float, level: float) -> float:
     """Return the t within which Student's distribution has `level` of its mass.
 
     Its density is summed up numerically, on t = tan(angle), which makes the range finite.
     """
-    angles = np.linspace(0, np.pi / 2, 200_001)[:-1]
-    tangents = np.tan(angles)
+    edges = np.linspace(0, np.pi / 2, 20_001)
+    tangents = np.tan((edges[1:] + edges[:-1]) / 2)
     density = (1 + tangents**2 / freedom) ** (-(freedom + 1) / 2) * (1 + tangents**2)
-    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    return float(np.interp(level * mass[-1], mass, tangents))
+    mass = np.concatenate([[0.0], np.cumsum(density)])
+    return float(np.tan(np.interp(level * mass[-1], mass, edges)))
 
 
 def times_of(pictures: Pictures) -> NDArray[np.float64]:
