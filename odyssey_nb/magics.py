@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from odyssey_nb import verbs
+from odyssey_nb import completion, verbs
 from odyssey_nb.errors import OdysseyNBError, UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def _words(line: str) -> list[str]:
 def load(shell: InteractiveShell) -> None:
     """Add the magic, one-line errors and displays to `shell`."""
     shell.register_magics(OdysseyMagics)
+    completion.add(shell)
     shell.set_custom_exc((OdysseyNBError,), _one_line)
     formatter = shell.display_formatter
     if formatter is not None:
@@ -67,6 +68,7 @@ def unload(shell: InteractiveShell) -> None:
     """Take it all away again."""
     shell.magics_manager.magics["line"].pop("odyssey", None)
     shell.magics_manager.magics["cell"].pop("odyssey", None)
+    completion.remove(shell)
     shell.set_custom_exc((), None)
     formatter = shell.display_formatter
     if formatter is not None:
