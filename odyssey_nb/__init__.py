@@ -26,38 +26,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from odyssey_nb.api import (
-    clip,
-    compare,
-    connect,
-    disconnect,
-    end,
-    grid,
-    interact,
-    kill,
-    mark,
-    mix,
-    prompt,
-    reap,
-    recordings,
-    scale,
-    script,
-    sessions,
-    simulate,
-    simulations,
-    sliders,
-    start,
-    status,
-    usage,
-    watch,
-)
 from odyssey_nb.config import VERSION
 from odyssey_nb.errors import OdysseyNBError
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from IPython.core.interactiveshell import InteractiveShell
+
+    from odyssey_nb.api import (
+        clip,
+        compare,
+        connect,
+        disconnect,
+        end,
+        grid,
+        interact,
+        kill,
+        mark,
+        mix,
+        prompt,
+        reap,
+        recordings,
+        scale,
+        script,
+        sessions,
+        simulate,
+        simulations,
+        sliders,
+        start,
+        status,
+        usage,
+        watch,
+    )
+    from odyssey_nb.research import metrics, plots
 
 __version__ = VERSION
 
@@ -94,13 +94,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Load what research is done with when it is first used, since it loads numpy."""
-    if name not in {"metrics", "plots"}:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used: a sidecar and a service need none of them."""
     from importlib import import_module
 
-    return import_module(f"odyssey_nb.research.{name}")
+    if name in {"metrics", "plots"}:
+        return import_module(f"odyssey_nb.research.{name}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("odyssey_nb.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

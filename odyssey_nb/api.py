@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError, UsageError
-from odyssey_nb.kernel.manager import get_manager
-from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.kernel.runtime import get_manager, runtime
 
 if TYPE_CHECKING:
     from pathlib import Path

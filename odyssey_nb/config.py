@@ -6,16 +6,12 @@ import getpass
 import os
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from odyssey_nb.errors import SettingError
 from odyssey_nb.private import writing
 
-try:
-    VERSION = version("odyssey-nb")
-except PackageNotFoundError:  # run from a source tree that is not installed
-    VERSION = "0"
+VERSION = "0.1.0"  # the distribution's, too
 
 CLOUD_URL = "https://api.odyssey.ml"
 

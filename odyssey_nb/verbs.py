@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 from odyssey_nb import api
 from odyssey_nb.errors import EmptyPromptError, UnknownVerbError, UsageError
-from odyssey_nb.kernel.stream import Stream
 
 # What help explains too.
 READING = ("frame", "frames", "live", "on_frame", "snapshot", "last", "record")
@@ -159,6 +158,8 @@ def _help(args: argparse.Namespace) -> object:
         lines = [f"{verb.name:<11} {verb.help}" for verb in VERBS.values()]
         return Help("\n".join([*lines, "", f"In Python, stream has {', '.join(READING)} as well."]))
     if args.verb in READING:
+        from odyssey_nb.kernel.stream import Stream
+
         return Help(_method_help(getattr(Stream, args.verb)))
     verb = find(args.verb)
     text = parser(verb).format_help().strip()

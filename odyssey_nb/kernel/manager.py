@@ -416,11 +416,3 @@ def budget_seconds(minutes: float) -> float:
 def _same(one: Target, other: Target) -> bool:
     # By value: after a reload the two may be of different classes.
     return (one.url, one.api_key) == (other.url, other.api_key)
-
-
-def get_manager() -> ConnectionManager:
-    """Return this process's manager."""
-    state = runtime()
-    if state.manager is None:
-        state.manager = ConnectionManager()
-    return state.manager

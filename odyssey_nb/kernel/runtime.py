@@ -48,3 +48,13 @@ def runtime() -> Runtime:
     if found is None or getattr(found, "pid", None) != os.getpid():
         found = sys.modules[_NAME] = Runtime(_NAME)
     return cast("Runtime", found)
+
+
+def get_manager() -> ConnectionManager:
+    """Return this process's connection manager, made at the first call."""
+    state = runtime()
+    if state.manager is None:
+        from odyssey_nb.kernel.manager import ConnectionManager
+
+        state.manager = ConnectionManager()
+    return state.manager

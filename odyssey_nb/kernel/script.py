@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import ScriptError, UsageError
 from odyssey_nb.kernel.aio import Aio
-from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.media.clip import ROUNDING, Clip
 from odyssey_nb.media.ring import LONGEST_SECONDS
 from odyssey_nb.wire import script as wire

@@ -9,7 +9,7 @@ import ipywidgets as w
 import traitlets as t
 
 from odyssey_nb.errors import EmptyPromptError, NoStreamError, UsageError
-from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.widgets.base import answer_command, answer_while_busy, module, styles
 from odyssey_nb.widgets.player import player_of
 

@@ -11,8 +11,8 @@ import traitlets as t
 
 from odyssey_nb.errors import AnswerTimeoutError, EmptyPromptError, NoStreamError, NotConnectedError
 from odyssey_nb.kernel.connection import START_SECONDS
-from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.kernel.pictures import Pictures
+from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module, styles
 from odyssey_nb.widgets.poster import Poster
 from odyssey_nb.widgets.saving import VERBS, Saving

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from odyssey_nb.errors import OdysseyNBError
-from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import get_manager
 
 if TYPE_CHECKING:
     from collections.abc import Callable

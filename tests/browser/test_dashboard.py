@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 import odyssey_nb as ody
-from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import get_manager
 from tests.conftest import API_KEY, Serve, Service, wait_until
 
 pytestmark = pytest.mark.browser

@@ -93,7 +93,7 @@ def test_links_that_open_nothing(page: Page, broadcast: Broadcast) -> None:
 
 
 OWNER = 'stream = ody.start("a red house", broadcast=True)'
-STATISTICS = """from odyssey_nb.kernel.manager import get_manager
+STATISTICS = """from odyssey_nb.kernel.runtime import get_manager
 live.frame().shape, [each.statistics()["sent"] for each in get_manager().players.values()]"""
 
 

@@ -32,7 +32,7 @@ UNSEEN = SOON[1] + 1
 PATIENT = (40, 60)  # more than a page takes to load
 BUSY = "import time\nwhile not os.path.exists('go'): time.sleep(0.05)"
 EDIT = (
-    "from odyssey_nb.kernel.manager import get_manager\n"
+    "from odyssey_nb.kernel.runtime import get_manager\n"
     'get_manager().players["default"]._esm += "\\n// edited"'
 )
 

@@ -11,8 +11,7 @@ import pytest
 import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.hidden import NEVER, HiddenClock, WhenHidden, clock, when_hidden
-from odyssey_nb.kernel.manager import get_manager
-from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.kernel.runtime import get_manager, runtime
 from tests.conftest import Service, wait_until
 from tests.kernel.conftest import Kernel
 

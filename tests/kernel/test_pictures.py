@@ -19,7 +19,7 @@ import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.callbacks import FrameCallback
 from odyssey_nb.kernel.frames import AT_ONCE
-from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.service.worlds.test_pattern import read
 from odyssey_nb.wire.link import Picture

@@ -11,8 +11,8 @@ import pytest
 import odyssey_nb as ody
 from odyssey_nb.errors import NoStreamError, UsageError
 from odyssey_nb.kernel import recorder
-from odyssey_nb.kernel.manager import get_manager
 from odyssey_nb.kernel.recorder import Recorder
+from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.service.worlds.test_pattern import read
 from tests.conftest import Service, wait_until

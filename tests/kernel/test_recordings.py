@@ -10,7 +10,7 @@ import pytest
 
 import odyssey_nb as ody
 from odyssey_nb import errors
-from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import get_manager
 from tests.conftest import Serve, Service, wait_until
 
 

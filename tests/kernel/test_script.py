@@ -12,8 +12,7 @@ import pytest
 import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.connection import Connection
-from odyssey_nb.kernel.manager import get_manager
-from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.kernel.runtime import get_manager, runtime
 from odyssey_nb.media.clip import Clip
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from tests.conftest import Service, wait_until

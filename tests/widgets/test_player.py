@@ -16,7 +16,7 @@ from PIL import Image
 
 import odyssey_nb as ody
 from odyssey_nb.kernel.hidden import WhenHidden
-from odyssey_nb.kernel.manager import get_manager
+from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from odyssey_nb.widgets import player as module
 from odyssey_nb.widgets.player import Player, player_of
