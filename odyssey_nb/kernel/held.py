@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ORIENTATIONS = ("landscape", "portrait")
-BUSY = ("authenticating", "connecting", "reconnecting")  # statuses that say what they are at
+FIRST = ("authenticating", "connecting")  # one of these is its first status
+BUSY = (*FIRST, "reconnecting")  # statuses that say what they are at
 CREDIT = 40  # pictures that may be on their way to us
 GRANT = 10  # taken pictures after which new credit is sent
 ADMIT_SECONDS = 10.0  # in which a page must have come
@@ -189,6 +190,9 @@ class Held(ABC):
 
     def take_event(self, event: wire.Event) -> None:
         """Follow an event; the link's thread calls it."""
+        begins = event.type == "status_changed" and event.status in FIRST
+        if not (self.history or begins):
+            return  # it was under way when the name was another's
         if event.type == "status_changed":
             self._follow_status(event)
         elif event.type == "clocks":

@@ -15,7 +15,7 @@ from odyssey_nb.media.ring import Ring
 from odyssey_nb.wire import link as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from odyssey_nb.wire.link import Picture
 
@@ -100,9 +100,10 @@ class Held(ABC):
     def want_keyframe(self) -> None:
         """Ask for a keyframe."""
 
-    async def run(self) -> None:
-        """Open, answer, hold, and close when told to or when it is lost."""
+    async def run(self, before: Awaitable[None]) -> None:
+        """Once `before` is over, open, answer, hold, and close when told to or when it is lost."""
         try:
+            await before
             await self._live()
         except OdysseyNBError as error:
             self._refuse(error)
@@ -135,6 +136,11 @@ class Held(ABC):
     def leave(self) -> None:
         """Let `run` end politely."""
         self._leave.set()
+
+    def hush(self) -> None:
+        """Tell the kernel no more: it has let go of this, and given the name to another."""
+        self._tell = lambda _: None
+        self._subscriptions.clear()
 
     def give_up(self, error: OdysseyNBError) -> None:
         """Let it be lost for `error`, where a streamer is held."""

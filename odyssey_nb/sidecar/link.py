@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from odyssey_nb.concurrency import Crew
+from odyssey_nb.concurrency import Crew, insist
 from odyssey_nb.config import VERSION
 from odyssey_nb.errors import ConnectionLostError, LinkError, NotConnectedError
 from odyssey_nb.framing import FrameTooLargeError, frame, read_frame
@@ -107,19 +107,24 @@ class Link:
                     self._pass_on(found[0], message)
 
     def _open(self, request: wire.Connect | wire.Watch, held: Held) -> None:
-        if held.name in self._connections:
-            error = LinkError(f"{held.name!r} is already open")
-            self._tell(refusal(request.id, error))
-            return
-        self._connections[held.name] = held, self._crew.start(self._hold(held))
+        # The kernel knows its connections: one of this name is of no use to it any more.
+        before = self._connections.get(held.name)
+        if before is not None:
+            before[0].hush()
+        self._connections[held.name] = held, self._crew.start(self._hold(held, before))
 
-    async def _hold(self, held: Held) -> None:
+    async def _hold(self, held: Held, before: tuple[Held, asyncio.Task[None]] | None) -> None:
         try:
-            await held.run()
+            await held.run(self._over(before))
         finally:
-            del self._connections[held.name]
+            if self._connections[held.name][0] is held:
+                del self._connections[held.name]
             if not self._connections:
                 self._idle()
+
+    async def _over(self, before: tuple[Held, asyncio.Task[None]] | None) -> None:
+        if before is not None:
+            await insist(self._end(before))  # cancelled or not: nothing else waits for it any more
 
     async def _disconnect(self, request: wire.Disconnect) -> None:
         found = self._connections.get(request.connection)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from odyssey_nb.wire import link as wire
-from tests.conftest import Service, wait_until
+from tests.conftest import Serve, Service, wait_until
 from tests.sidecar.line import Line, hello, sidecar
 
 
@@ -99,6 +99,43 @@ async def test_closing_the_link_says_goodbye(service: Service) -> None:
         assert service.held == 2
         line.writer.close()
         await line.writer.wait_closed()
+        service.wait_free(seconds=2)
+        assert line.process.wait(3) == 0
+
+
+async def test_a_name_that_is_taken_is_freed_first(serve: Serve) -> None:
+    """A kernel that has lost sight of a connection gets another by that name, on one streamer."""
+    service = serve("--streamers", "1", "--limit", "concurrent_streams=1")
+    async with sidecar() as line:
+        line.tell(hello())
+        await line.connect(service)
+        line.events.clear()
+        again = wire.Connect(
+            id=2, connection="default", url=service.url, api_key=service.api_key, timeout=20
+        )
+        assert (await line.answer(again)).error == ""
+        told = [each.status for each in line.events if each.type == "status_changed"]
+        assert told[0] == "authenticating", "the first one's end is told under the same name"
+        assert service.held == 1
+        assert (await line.answer(wire.Disconnect(id=3, connection="default"))).error == ""
+        service.wait_free(seconds=2)
+
+
+async def test_closing_while_a_name_is_freed(serve: Serve) -> None:
+    """A link that closes while one connection gives way to another frees both."""
+    service = serve("--streamers", "1", "--limit", "concurrent_streams=1")
+    async with sidecar() as line:
+        line.tell(hello())
+        await line.connect(service)
+        line.tell(
+            wire.Connect(
+                id=2, connection="default", url=service.url, api_key=service.api_key, timeout=20
+            )
+        )
+        line.tell(wire.Goodbye(id=3, reason="test"))
+        with pytest.raises(asyncio.IncompleteReadError):
+            while True:
+                await line.receive()
         service.wait_free(seconds=2)
         assert line.process.wait(3) == 0
 
