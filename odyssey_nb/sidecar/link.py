@@ -40,13 +40,14 @@ class Link:
         self._idle = idle
         self._crew = Crew()
         self._connections: dict[str, tuple[Held, asyncio.Task[None]]] = {}
+        self._outgoing: set[tuple[Held, asyncio.Task[None]]] = set()  # whose name is another's now
         self._opening = asyncio.Lock()
         self._views: Views | None = None
 
     @property
     def busy(self) -> bool:
         """Whether it holds a connection."""
-        return bool(self._connections)
+        return bool(self._connections or self._outgoing)
 
     async def serve(self) -> None:
         """Take messages until the kernel closes its end, or says goodbye."""
@@ -67,7 +68,7 @@ class Link:
 
     async def leave(self) -> None:
         """Close every connection, each with a proper goodbye."""
-        await self._end(*self._connections.values())
+        await self._end(*self._connections.values(), *self._outgoing)
         if self._views is not None:
             self._views.close()
 
@@ -111,6 +112,7 @@ class Link:
         before = self._connections.get(held.name)
         if before is not None:
             before[0].hush()
+            self._outgoing.add(before)
         self._connections[held.name] = held, self._crew.start(self._hold(held, before))
 
     async def _hold(self, held: Held, before: tuple[Held, asyncio.Task[None]] | None) -> None:
@@ -124,7 +126,8 @@ class Link:
 
     async def _over(self, before: tuple[Held, asyncio.Task[None]] | None) -> None:
         if before is not None:
-            await insist(self._end(before))  # cancelled or not: nothing else waits for it any more
+            await insist(self._end(before))
+            self._outgoing.discard(before)
 
     async def _disconnect(self, request: wire.Disconnect) -> None:
         found = self._connections.get(request.connection)
