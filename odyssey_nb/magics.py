@@ -9,6 +9,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from odyssey_nb import completion, verbs
 from odyssey_nb.errors import OdysseyNBError, UsageError
+from odyssey_nb.kernel.runtime import runtime
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -60,6 +61,7 @@ def load(shell: InteractiveShell) -> None:
         for shown, show in _SHOWN.items():
             formatter.mimebundle_formatter.for_type_by_name(*shown.rsplit(".", 1), show)
         if getattr(shell, "kernel", None) is not None:  # a terminal keeps no poster
+            runtime().shown_by = "odyssey_nb.widgets.player"
             for shown, display in _DISPLAYED.items():
                 formatter.ipython_display_formatter.for_type_by_name(*shown.rsplit(".", 1), display)
 

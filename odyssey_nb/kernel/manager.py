@@ -21,6 +21,7 @@ from odyssey_nb.errors import (
     SettingError,
 )
 from odyssey_nb.kernel import hooks, leases, release
+from odyssey_nb.kernel.ahead import load_ahead
 from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.hidden import Given, WhenHidden, when_hidden
 from odyssey_nb.kernel.link import SidecarLink, Waiter
@@ -216,13 +217,13 @@ class ConnectionManager:
         state = runtime()
         with self._starting_sidecar:
             if state.sidecar is None or not state.sidecar.usable:
+                load_ahead()
                 state.sidecar = SidecarLink.start(
                     on_event=self._take_event,
                     on_picture=self._take_picture,
                     on_lost=self._sidecar_lost,
                 )
                 hooks.close_in_forks()
-                release.prepare()
             return state.sidecar
 
     def __getitem__(self, name: str) -> Connection:

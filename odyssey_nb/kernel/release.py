@@ -120,12 +120,8 @@ def find(rows: SessionList, which: str) -> SessionRow:
     return found[0]
 
 
-def prepare() -> None:
-    """Load what `release` needs, meanwhile: who has to release has no time for it."""
-    threading.Thread(target=_load, name="odyssey-load", daemon=True).start()
-
-
-def _load() -> None:
+def load() -> None:
+    """Load what `release` needs: who has to release has no time for it."""
     import odyssey_nb.client.control
     import odyssey_nb.client.reservation  # noqa: F401
 
@@ -184,7 +180,7 @@ class Reaping:
         return freed
 
     def _run(self) -> None:
-        _load()  # not in the time that a service has
+        load()  # not in the time that a service has
         self._loaded.set()
         ring = KeyRing()
         ring.add(self._access)

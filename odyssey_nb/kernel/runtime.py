@@ -35,6 +35,7 @@ class Runtime(types.ModuleType):
         self.cells: set[int] = set()  # threads that run one
         self.children: list[int] = []  # process ids of services that we started
         self.terminal = False  # the command line, whose user types no Python
+        self.shown_by = ""  # the module that shows streams in cells; empty where there are none
         self.show: Callable[[object], object] | None = None  # the widget that shows an object
         self.leases: set[Path] = set()  # that we hold; opening one anew would free its lock
 
