@@ -22,6 +22,7 @@ OdysseyNBError
 │   ├── SpectatorTokenError      its token is another
 │   ├── BroadcastEndedError      there is no such broadcast, or not any more
 │   └── BroadcastFullError       it has as many spectators as it may have
+├── CrowdError                   others cannot steer the stream
 ├── NoStreamerError              no streamer became free in time
 ├── LimitError                   the account's limits refuse it
 │   ├── ConcurrentLimitError     too many connections at once
@@ -224,6 +225,13 @@ class BroadcastFullError(WatchError):
     code = "BROADCAST_FULL"
     retryable = True
     hint = "Try again when somebody has left, or watch its page, which can play HLS."
+
+
+class CrowdError(OdysseyNBError):
+    """Others cannot steer the stream, or not any more."""
+
+    code = "CROWD"
+    hint = 'Start one that others can watch: ody.start("a quiet village", broadcast=True).'
 
 
 class NoStreamerError(OdysseyNBError):

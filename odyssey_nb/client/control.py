@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from odyssey_nb import errors
+from odyssey_nb.client.crowd import CrowdSocket
 from odyssey_nb.client.retry import with_scheme
 from odyssey_nb.client.signaling import Signaling
 from odyssey_nb.wire.codec import MalformedMessageError, decode_body, encode_body
@@ -106,6 +107,15 @@ class Control:
     ) -> AbstractAsyncContextManager[Signaling]:
         """Open a session's socket; see `Signaling.open`."""
         return Signaling.open(self._http, url, session_id, token)
+
+    @asynccontextmanager
+    async def crowd(self, stream_id: str) -> AsyncIterator[CrowdSocket]:
+        """Open the socket of a stream's crowd (our local service only); see `CrowdSocket.open`."""
+        await self.authenticate()
+        assert self._token is not None
+        token = self._token.access_token
+        async with CrowdSocket.open(self._http, self._url, stream_id, token) as crowd:
+            yield crowd
 
     async def sessions(self) -> Sessions:
         """List the account's live sessions (our local service only)."""

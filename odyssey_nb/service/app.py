@@ -26,6 +26,7 @@ from odyssey_nb.errors import SettingError
 from odyssey_nb.private import write_private
 from odyssey_nb.service.accounts import Accounts
 from odyssey_nb.service.broadcasts import Broadcasts
+from odyssey_nb.service.crowds import Crowds
 from odyssey_nb.service.database import Database, sqlite_url
 from odyssey_nb.service.desk import Desk, answer, identify
 from odyssey_nb.service.directory import owned
@@ -118,6 +119,7 @@ def create_app(
                 simulations, recordings, world=options.world, silence=lease
             ) as simulators,
         ):
+            crowds = Crowds(broadcasts, crew)
             switchboard = Switchboard(crew, pool, recordings, gate, broadcasts)
             table = SessionTable(
                 options.limits,
@@ -147,6 +149,7 @@ def create_app(
                 switchboard=switchboard,
                 recordings=recordings,
                 broadcasts=broadcasts,
+                crowds=crowds,
                 simulators=simulators,
                 private_script_urls=options.private_script_urls,
                 metrics=metrics,
@@ -161,6 +164,7 @@ def create_app(
 
             async def say_goodbye() -> None:
                 seconds = LAST_SECONDS if table.closed else CLOSING_SECONDS
+                crowds.close()
                 table.close(SHUTDOWN)
                 pool.retire()
                 await crew.settle(seconds)

@@ -94,6 +94,11 @@ class Broadcasts:
         """How many spectators all broadcasts have now."""
         return sum(len(each.watching) for each in list(self._broadcasts.values()))
 
+    def token(self, stream_id: str) -> str | None:
+        """Return what opens a broadcast; None where there is none that runs."""
+        broadcast = self._broadcasts.get(stream_id)
+        return broadcast.token if broadcast is not None and broadcast.live else None
+
     def _answer(self, message: SpectatorAnswer) -> None:
         waiting = self._answers.get(message.id)
         if waiting is not None and not waiting.done():

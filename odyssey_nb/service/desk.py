@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from odyssey_nb.service.accounts import Accounts, Caller
     from odyssey_nb.service.broadcasts import Broadcasts
+    from odyssey_nb.service.crowds import Crowds
     from odyssey_nb.service.gate import Gate
     from odyssey_nb.service.keys import KeyRing
     from odyssey_nb.service.limits import Limits
@@ -57,6 +58,7 @@ class Desk:
     switchboard: Switchboard
     recordings: Recordings
     broadcasts: Broadcasts
+    crowds: Crowds
     metrics: Metrics
     probe: Probe
     simulators: Simulators

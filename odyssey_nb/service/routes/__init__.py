@@ -3,6 +3,7 @@
 from odyssey_nb.service.routes import (
     access,
     broadcast,
+    crowd,
     dashboard,
     operations,
     recordings,
@@ -15,6 +16,7 @@ from odyssey_nb.service.routes import (
 ROUTERS = (
     access.router,
     sessions.router,
+    crowd.router,
     broadcast.router,
     watch.router,
     recordings.router,

@@ -10,7 +10,10 @@ from fastapi.responses import FileResponse
 from odyssey_nb.service.routes.dashboard import SOURCES, headers
 
 FOLDER = Path(__file__).parents[1] / "watch"
-PAGE, FILES = FOLDER / "index.html", {"watch.css", "watch.js", "broadcast.js", "hls.js"}
+PAGE = FOLDER / "index.html"
+FILES = {
+    "watch.css", "crowd.css", "watch.js", "broadcast.js", "crowd.js", "panel.js", "hls.js",
+}  # fmt: skip
 
 # hls.js hands its video over as a blob.
 HEADERS = headers(SOURCES | {"media-src": "'self' blob:"})

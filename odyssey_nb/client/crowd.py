@@ -1,0 +1,105 @@
+"""The socket of whoever conducts a crowd (our service only)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import aiohttp
+
+from odyssey_nb.client.retry import with_scheme
+from odyssey_nb.client.signaling import (
+    CLOSE_SECONDS,
+    OPEN_SECONDS,
+    PING_SECONDS,
+    SEND_SECONDS,
+    SocketLostError,
+)
+from odyssey_nb.concurrency import background
+from odyssey_nb.errors import ConnectError, CrowdError
+from odyssey_nb.wire import crowd as wire
+from odyssey_nb.wire.codec import MalformedMessageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LARGEST = 1024 * 1024
+
+
+class CrowdSocket:
+    """An open socket to a crowd. An instance exists only while its socket is open."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, http: aiohttp.ClientSession, url: str, stream_id: str, access_token: str
+    ) -> AsyncIterator[CrowdSocket]:
+        """Conduct the crowd of a stream that is broadcast; the first socket opens it.
+
+        Raises:
+            ConnectError: The service does not answer.
+            CrowdError: It knows no crowds.
+        """
+        address = f"{with_scheme(url, 'ws')}/live/{quote(stream_id, safe='')}/crowd/owner"
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                socket = await http.ws_connect(
+                    address,
+                    headers={"Authorization": f"Bearer {access_token}"},
+                    max_msg_size=LARGEST,
+                    heartbeat=PING_SECONDS,
+                )
+        except aiohttp.WSServerHandshakeError:
+            raise CrowdError(
+                "this service lets nobody else steer",
+                hint="The local service does: ody.connect(local=True).",
+            ) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ConnectError("the crowd's socket did not open") from error
+        crowd = cls(socket)
+        try:
+            async with background(crowd._keep_alive()):
+                yield crowd
+        finally:
+            with suppress(TimeoutError, aiohttp.ClientError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await socket.close()
+
+    async def send(self, message: wire.FromOwner) -> None:
+        """Send `message`.
+
+        Raises:
+            SocketLostError: The socket is closed or takes nothing.
+        """
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._socket.send_str(wire.from_owner.to_json(message))
+        except (aiohttp.ClientError, ConnectionError, TimeoutError, RuntimeError) as error:
+            raise SocketLostError(self._socket.close_code) from error
+
+    async def receive(self) -> wire.ToOwner:
+        """Wait for the next message that we know.
+
+        Raises:
+            SocketLostError: The socket closed.
+        """
+        while True:
+            frame = await self._socket.receive()
+            if frame.type == aiohttp.WSMsgType.TEXT:
+                with suppress(MalformedMessageError):
+                    message = wire.to_owner.from_json(frame.data)
+                    if message is not None:
+                        return message
+            elif frame.type != aiohttp.WSMsgType.BINARY:
+                raise SocketLostError(self._socket.close_code)
+
+    async def _keep_alive(self) -> None:
+        with suppress(SocketLostError):  # the reader finds out and tells
+            while True:
+                await asyncio.sleep(wire.HERE_SECONDS)
+                await self.send(wire.Here())
