@@ -12,6 +12,7 @@ The map of the package, from what a user touches down to what crosses a process 
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
 - `compare`: streams side by side under one prompt
+- `Orchestrator`: a class steers one stream together
 - `widgets`: what a cell shows
 - `kernel`: connections and streams as cells see them
 - `sidecar`: the process beside the kernel that holds every connection
@@ -58,11 +59,13 @@ if TYPE_CHECKING:
         watch,
     )
     from odyssey_nb.research import metrics, plots
+    from odyssey_nb.research.orchestrator import Orchestrator
 
 __version__ = VERSION
 
 __all__ = [
     "OdysseyNBError",
+    "Orchestrator",
     "__version__",
     "clip",
     "compare",
@@ -98,6 +101,8 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first used: a sidecar and a service need none of them."""
     from importlib import import_module
 
+    if name == "Orchestrator":
+        return import_module("odyssey_nb.research.orchestrator").Orchestrator
     if name in {"metrics", "plots"}:
         return import_module(f"odyssey_nb.research.{name}")
     if name not in __all__:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.spectator import Spectator
     from odyssey_nb.kernel.stream import Stream
     from odyssey_nb.media.clip import Clip
+    from odyssey_nb.research.invitations import Invitations
+    from odyssey_nb.research.orchestrator import Orchestrator
     from odyssey_nb.widgets.compare import Comparison
 
 
@@ -134,6 +136,20 @@ def _show_clip(clip: Clip, **wanted: Any) -> dict[str, Any] | None:
     return bundle and bundle | {"text/html": page(clip, film)}
 
 
+def _show_crowd(crowd: Orchestrator, **wanted: Any) -> dict[str, Any] | None:
+    """Show who steers together, what waits, and what was applied."""
+    from odyssey_nb.widgets.crowd import panel_of
+
+    return _bundle(panel_of(crowd), crowd, **wanted)
+
+
+def _show_invitations(invitations: Invitations, **wanted: Any) -> dict[str, Any] | None:
+    """Show a card for each, whose link the page gets by message and never saves."""
+    from odyssey_nb.widgets.crowd import InvitationCards
+
+    return _bundle(InvitationCards(invitations), invitations, **wanted)
+
+
 def _bundle(widget: Widget, shown: object, **wanted: Any) -> dict[str, Any] | None:
     """Return how a front end shows `widget`, and as text what it shows."""
     bundle = widget._repr_mimebundle_(**wanted)
@@ -173,6 +189,8 @@ _SHOWN = {
     "odyssey_nb.kernel.spectator.Spectator": _show_spectator,
     "odyssey_nb.kernel.recordings.RecordingList": _show_recordings,
     "odyssey_nb.media.clip.Clip": _show_clip,
+    "odyssey_nb.research.orchestrator.Orchestrator": _show_crowd,
+    "odyssey_nb.research.invitations.Invitations": _show_invitations,
 }
 _DISPLAYED = {
     "odyssey_nb.kernel.stream.Stream": _display_stream,

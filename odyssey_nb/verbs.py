@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from odyssey_nb import api
-from odyssey_nb.errors import EmptyPromptError, UnknownVerbError, UsageError
+from odyssey_nb.errors import EmptyPromptError, NoStreamError, UnknownVerbError, UsageError
 
 # What help explains too.
 READING = ("frame", "frames", "live", "on_frame", "snapshot", "last", "record")
@@ -139,6 +139,16 @@ def _sliders(args: argparse.Namespace) -> object:
         return api.sliders(args.template, on=args.on, **given)
     except (TypeError, ValueError) as error:
         raise UsageError(str(error), hint="See %odyssey help sliders.") from error
+
+
+def _crowd(args: argparse.Namespace) -> object:
+    from odyssey_nb.kernel.runtime import get_manager
+    from odyssey_nb.research.orchestrator import Orchestrator
+
+    stream = get_manager()[args.on].stream
+    if stream is None:
+        raise NoStreamError(f"no stream runs on {args.on!r}")
+    return Orchestrator(stream, args.mode, every=args.every, per_minute=args.per_minute)
 
 
 def _values(text: str) -> object:
@@ -332,6 +342,22 @@ VERBS: dict[str, Verb] = {
                     nargs="*",
                     metavar="NAME=VALUES",
                 ),
+                _ON,
+            ),
+        ),
+        Verb(
+            "crowd",
+            "Let others steer a stream that is broadcast, together.",
+            "%odyssey crowd --mode vote --every 10",
+            _crowd,
+            (
+                _option(
+                    "--mode",
+                    help="Whose prompt is next: queue, vote, round_robin or moderated.",
+                    default="queue",
+                ),
+                _option("--every", help="Least seconds between two.", type=float, default=10.0),
+                _option("--per-minute", help="Most proposals of one person.", type=int, default=6),
                 _ON,
             ),
         ),

@@ -37,6 +37,7 @@ class Runtime(types.ModuleType):
         self.terminal = False  # the command line, whose user types no Python
         self.shown_by = ""  # the module that shows streams in cells; empty where there are none
         self.show: Callable[[object], object] | None = None  # the widget that shows an object
+        self.crowds: dict[str, object] = {}  # that steer together, by connection name
         self.leases: set[Path] = set()  # that we hold; opening one anew would free its lock
 
 

@@ -16,6 +16,8 @@ async function join(...names) {
 }
 
 for (const names of [
+  ["_shared.js", "film.js", "links.js", "crowd.js"],
+  ["_shared.js", "film.js", "links.js", "invitations.js"],
   ["_shared.js", "film.js", "mp4.js", "decoders.js", "screen.js", "stills.js", "kernel.js", "words.js", "limits.js", "ways.js", "traits.js", "direct.js", "floating.js", "sight.js", "furniture.js", "toolbar.js", "history.js", "steering.js", "saves.js", "timeline.js", "overlay.js", "face.js", "unseen.js", "poster.js", "../../service/watch/broadcast.js", "spectating.js", "player.js"],
   ["_shared.js", "film.js", "gallery.js"],
   ["_shared.js", "film.js", "clip.js"],

@@ -1,0 +1,204 @@
+"""A crowd from the teacher's side: what a cell sees, decides and remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+
+import odyssey_nb as ody
+from odyssey_nb.errors import CrowdError, NoStreamError, UsageError
+from odyssey_nb.kernel.runtime import runtime
+from odyssey_nb.kernel.stream import Stream
+from tests.conftest import Serve, Service, wait_until
+
+
+class Page:
+    """A participant's page on a thread of its own, which says what it is told to and remembers."""
+
+    def __init__(self, link: str) -> None:
+        parts = urlsplit(link)
+        self._given = {key: each[0] for key, each in parse_qs(parts.fragment).items()}
+        stream = parts.path.rpartition("/")[2]
+        self._url = f"{parts.scheme}://{parts.netloc}/live/{stream}/crowd"
+        self.heard: list[dict[str, Any]] = []
+        self._loop = asyncio.new_event_loop()
+        self._say: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._talk())
+
+    async def _talk(self) -> None:
+        async with aiohttp.ClientSession() as http, http.ws_connect(self._url) as socket:
+            me, name = self._given.get("me"), self._given.get("name", "")
+            token = me or self._given["join"]
+            first = {"type": "enter" if me else "join", "token": token, "name": name}
+            await socket.send_str(json.dumps(first))
+
+            async def listen() -> None:
+                async for frame in socket:
+                    self.heard.append(json.loads(frame.data))
+
+            listening = asyncio.create_task(listen())
+            while (message := await self._say.get()) is not None:
+                await socket.send_str(json.dumps(message))
+            listening.cancel()
+
+    def say(self, **message: Any) -> None:
+        self._loop.call_soon_threadsafe(self._say.put_nowait, message)
+
+    def propose(self, prompt: str) -> None:
+        self.say(type="propose", prompt=prompt)
+
+    def last(self, kind: str) -> dict[str, Any]:
+        """The newest message of a kind, empty where none came."""
+        return next((each for each in reversed(self.heard) if each["type"] == kind), {})
+
+    def told(self) -> list[str]:
+        """What it was told for itself alone."""
+        return [each["kind"] for each in self.heard if each["type"] == "told"]
+
+    def wait(self, type: str, **fields: Any) -> None:
+        """Wait until the newest message of a kind has these fields."""
+        wait_until(
+            lambda: self.last(type).items() >= fields.items() and self.last(type),
+            what=f"{type} {fields}",
+            seconds=20,
+        )
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._say.put_nowait, None)
+            self._thread.join(10)
+
+
+@pytest.fixture
+def opened() -> Iterator[contextlib.ExitStack]:
+    """What the test opens: pages, and at last what this process holds."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+    manager = runtime().manager
+    if manager is not None:
+        manager.release_all("the test is over", budget=5)
+
+
+def start(service: Service, **options: Any) -> Stream:
+    """A stream that others can watch."""
+    connection = ody.connect(url=service.url, api_key=service.api_key)
+    return connection.start("a red house", broadcast=True, **options)
+
+
+def test_a_queue_and_a_moderator(
+    service: Service, opened: contextlib.ExitStack, tmp_path: Path
+) -> None:
+    """Prompts are applied in order; run again, the cell keeps its people; the moderator decides.
+
+    What was applied is a table in which nobody's name is markup; no digest is a token; the end of
+    the stream is the end.
+    """
+    stream = start(service)
+    crowd = ody.Orchestrator(stream, every=0.2)
+    invitations = crowd.invite(["Ada", "<b>Ben</b>"])
+    assert "#me=" not in repr(invitations) + repr(invitations[0]) + repr(crowd)
+    with invitations.save(tmp_path / "links.csv").open() as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["Ada", "<b>Ben</b>"]
+    ada, ben = (opened.enter_context(contextlib.closing(Page(each.link))) for each in invitations)
+    for page in (ada, ben):
+        page.wait("board", people=2)
+    for page, prompt in ((ada, "snow"), (ben, "rain"), (ada, "fog")):
+        page.propose(prompt)
+        wait_until(lambda page=page: "accepted" in page.told(), what="an answer")
+    wait_until(lambda: len(crowd.history) == 3, what="three prompts", seconds=20)
+    assert [each.prompt for each in crowd.history] == ["snow", "rain", "fog"]
+    assert stream.prompt == "fog"
+    assert [each.names for each in crowd.history] == [("Ada",), ("<b>Ben</b>",), ("Ada",)]
+    assert [each.applied for each in crowd.participants] == [2, 1]
+    html = crowd.history._repr_html_()
+    assert "&lt;b&gt;Ben" in html
+    assert "<b>Ben" not in html
+    ada.wait("told", kind="applied")
+
+    link = crowd.link
+    again = ody.Orchestrator(stream, mode="moderated", every=0.2)
+    assert not crowd.open
+    assert again.link == link
+    for page in (ada, ben):
+        page.wait("board", mode="moderated", people=2)
+    ada.propose("a storm")
+    ben.propose("a bomb")
+    wait_until(lambda: len(again.inbox) == 2, what="the inbox")
+    storm, bomb = sorted(again.inbox, key=lambda each: each.prompt, reverse=True)
+    with pytest.raises(UsageError, match="no proposal"):
+        again.approve("99")
+    again.reject(bomb.id)
+    again.approve(storm.id)
+    ben.wait("told", kind="rejected")
+    wait_until(lambda: len(again.history) == 4, what="the fourth", seconds=20)
+    assert again.history[-1].prompt == stream.prompt == "a storm"
+
+    with pytest.raises(UsageError, match="called 'Cy'"):
+        again.revoke("Cy")
+    with pytest.raises(UsageError, match="room for 198"):
+        again.invite(199)
+    digests = {each.digest for each in again.participants}
+    tokens = [parse_qs(urlsplit(each.link).fragment)["me"][0] for each in invitations]
+    assert digests == {hashlib.sha256(each.encode()).hexdigest() for each in tokens}
+
+    stream.end()
+    ada.wait("over", reason="the stream has ended")
+    wait_until(lambda: not again.open, what="its end")
+    assert "closed" in repr(again)
+    with pytest.raises(CrowdError, match="closed"):
+        again.invite(1)
+
+
+def test_it_goes_on_with_its_stream(serve: Serve, opened: contextlib.ExitStack) -> None:
+    """Past the stream's limit people are shown the stream that goes on, and steer it."""
+    stream = start(serve("--limit", "stream_seconds=5"), extend=True)
+    crowd = opened.enter_context(ody.Orchestrator(stream, mode="round_robin", every=0.2))
+    page = opened.enter_context(contextlib.closing(Page(crowd.link)))
+    page.wait("entered", name="Guest 1")
+    first = page.last("entered")["stream"]
+    page.wait("moved")
+    moved = page.last("moved")
+    assert moved["stream"] != first
+    assert stream.broadcast is not None
+    assert stream.broadcast.url.endswith(moved["stream"])
+    assert moved["spectator_token"] == stream.broadcast.token
+    page.propose("snow")
+    wait_until(lambda: [each.prompt for each in crowd.history] == ["snow"], what="it", seconds=20)
+    late = opened.enter_context(contextlib.closing(Page(crowd.link)))
+    late.wait("entered", stream=moved["stream"])
+
+
+def test_what_cannot_be_steered_together(service: Service, opened: contextlib.ExitStack) -> None:
+    """A stream that nobody watches, an unknown mode and wrong numbers are said in one line."""
+    connection = ody.connect(url=service.url, api_key=service.api_key)
+    stream = connection.start("a red house")
+    with pytest.raises(CrowdError, match="nobody can watch") as refused:
+        ody.Orchestrator(stream)
+    assert "broadcast=True" in refused.value.hint
+    with pytest.raises(UsageError, match="no mode 'anarchy'") as refused_mode:
+        ody.Orchestrator(stream, mode="anarchy")
+    assert "round_robin" in refused_mode.value.hint
+    with pytest.raises(ValueError, match="per_minute"):
+        ody.Orchestrator(stream, per_minute=0)
+    stream.end()
+    with pytest.raises(CrowdError):
+        ody.Orchestrator(stream)
+    with pytest.raises(NoStreamError):
+        ody.interact("x")
+    assert not [each for each in threading.enumerate() if each.name == "odyssey-crowd"]
