@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Ledger, PictureGate, Rate } from "../../odyssey_nb/widgets/static/screen.js";
+import { Ledger, PictureGate, Rate, Waiting } from "../../odyssey_nb/widgets/static/screen.js";
 
 const key = (seq) => ({ seq, follows: 0, key: true });
 const delta = (seq, follows = seq - 1) => ({ seq, follows, key: false });
@@ -155,4 +155,45 @@ test("a burst of pictures is no high rate", () => {
   for (const now of [1, 2, 3, 4, 5]) rate.count(now);
 
   assert.equal(rate.perSecond(6), 10);
+});
+
+/** Decoded pictures by number, and the numbers of those that were closed. */
+function decoded() {
+  const closed = [];
+  const picture = (seq) => ({ seq, close: () => closed.push(seq) });
+  return { closed, picture };
+}
+
+test("two pictures that come at once are painted one after the other", () => {
+  const { closed, picture } = decoded();
+  const waiting = new Waiting();
+  waiting.put(picture(1), 0);
+  waiting.put(picture(2), 1);
+
+  assert.deepEqual([waiting.take(8).seq, waiting.take(24).seq, waiting.empty], [1, 2, true]);
+  assert.deepEqual(closed, []);
+});
+
+test("what is late gives way to what came after it, and the last is painted however late", () => {
+  const { closed, picture } = decoded();
+  const waiting = new Waiting();
+  waiting.put(picture(1), 0);
+  waiting.put(picture(2), 30);
+
+  assert.equal(waiting.take(Waiting.LATE + 1).seq, 2);
+  assert.deepEqual(closed, [1]);
+  waiting.put(picture(3), 100);
+  assert.equal(waiting.take(1000).seq, 3);
+  assert.equal(waiting.take(1001), null);
+});
+
+test("a burst leaves its newest two", () => {
+  const { closed, picture } = decoded();
+  const waiting = new Waiting();
+  for (const seq of [1, 2, 3, 4, 5]) waiting.put(picture(seq), 0);
+
+  assert.deepEqual(closed, [1, 2, 3]);
+  assert.equal(waiting.take(1).seq, 4);
+  waiting.clear();
+  assert.deepEqual(closed, [1, 2, 3, 5]);
 });

@@ -1,5 +1,5 @@
 // @ts-check
-// From encoded pictures to pixels: which may be decoded, and painting the newest.
+// From encoded pictures to pixels: which may be decoded, and when each is painted.
 
 /** @import { Decoded, Decoder } from "./decoders.js" */
 import { CodecDecoder, PlayedDecoder, waysHere } from "./decoders.js";
@@ -136,7 +136,43 @@ export class Rate {
 }
 
 /**
- * Decodes every picture it gets and paints the newest at the display's own pace. Pictures it
+ * Decoded pictures that wait to be painted: two that come at once are painted one after the other,
+ * unless the first is late by then. So a kernel that computes, which hands pictures on in pairs,
+ * loses none of them here.
+ */
+export class Waiting {
+  static MOST = 2;
+  static LATE = 30; // milliseconds: less than two turns of a display
+  /** @type {{ picture: Decoded, came: number }[]} */
+  #pictures = [];
+
+  get empty() {
+    return this.#pictures.length === 0;
+  }
+
+  /** @param {Decoded} picture @param {number} now  milliseconds */
+  put(picture, now) {
+    this.#pictures.push({ picture, came: now });
+    if (this.#pictures.length > Waiting.MOST) this.#drop();
+  }
+
+  /** Which is to be painted; it is the caller's to close. @param {number} now  milliseconds */
+  take(now) {
+    while (this.#pictures.length > 1 && now - this.#pictures[0].came > Waiting.LATE) this.#drop();
+    return this.#pictures.shift()?.picture ?? null;
+  }
+
+  clear() {
+    while (!this.empty) this.#drop();
+  }
+
+  #drop() {
+    this.#pictures.shift()?.picture.close();
+  }
+}
+
+/**
+ * Decodes every picture it gets and paints them at the display's own pace. Pictures it
  * already decoded are ignored, pictures after a gap wait for a keyframe, and a failed decoder is
  * replaced by a new one; one that fails again and again, by the next of the page's ways.
  */
@@ -150,8 +186,7 @@ export class Screen {
   #on;
   /** @type {Decoder | null} */
   #decoder = null;
-  /** @type {Decoded | null} */
-  #next = null;
+  #waiting = new Waiting();
   #askedToPaint = false;
   #paused = false;
   #failures = 0; // in a row, with nothing painted between
@@ -250,8 +285,7 @@ export class Screen {
   pause() {
     this.#paused = true;
     this.#decoder?.pause();
-    this.#next?.close();
-    this.#next = null;
+    this.#waiting.clear();
   }
 
   resume() {
@@ -271,8 +305,7 @@ export class Screen {
     this.#gate.begin(stream);
     this.#ledger.begin();
     this.seq = 0;
-    this.#next?.close();
-    this.#next = null;
+    this.#waiting.clear();
     this.#decoder?.restart();
   }
 
@@ -325,20 +358,25 @@ export class Screen {
     const { image } = picture;
     const played = image instanceof HTMLVideoElement; // it has this picture only now
     if ("VideoFrame" in globalThis && image instanceof VideoFrame) this.#on.decoded(image);
-    this.#next?.close();
-    this.#next = picture;
+    this.#waiting.put(picture, performance.now());
     // Nothing asks a hidden page to paint.
     if (played || document.visibilityState === "hidden") this.#paint();
-    if (this.#askedToPaint || this.#next === null) return;
+    this.#askToPaint();
+  }
+
+  #askToPaint() {
+    if (this.#askedToPaint || this.#waiting.empty) return;
     this.#askedToPaint = true;
-    requestAnimationFrame(() => this.#paint());
+    requestAnimationFrame(() => {
+      this.#askedToPaint = false;
+      this.#paint();
+      this.#askToPaint();
+    });
   }
 
   #paint() {
-    this.#askedToPaint = false;
-    const picture = this.#next;
+    const picture = this.#waiting.take(performance.now());
     if (picture === null) return;
-    this.#next = null;
     const { seq, image, width, height } = picture;
     const canvas = this.#canvas;
     if (canvas.width !== width || canvas.height !== height) {
