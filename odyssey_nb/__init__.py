@@ -5,9 +5,11 @@ The map of the package, from what a user touches down to what crosses a process 
 - `connect`, `start`, `interact`, `mark`, `end`, `disconnect`, `status`, `recordings`, `usage`: the
   verbs (also ``%odyssey VERB``)
 - `sessions`, `kill`, `reap`: what all your programs hold, and how it ends
+- `doctor`: what is wrong, and what to do; `login`, `logout`: a key that stands in no cell
 - `watch`: somebody else's broadcast
 - `clip`, `grid`: pictures with what happened, from a file, and side by side
 - `script`: one timeline, to play live or as a simulation
+- `aio`: the functions that wait, to be awaited
 - `metrics`: figures of clips, with their sources and intervals; `plots` draws them
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
@@ -38,10 +40,13 @@ if TYPE_CHECKING:
         compare,
         connect,
         disconnect,
+        doctor,
         end,
         grid,
         interact,
         kill,
+        login,
+        logout,
         mark,
         mix,
         prompt,
@@ -67,15 +72,19 @@ __all__ = [
     "OdysseyNBError",
     "Orchestrator",
     "__version__",
+    "aio",
     "clip",
     "compare",
     "connect",
     "disconnect",
+    "doctor",
     "end",
     "grid",
     "interact",
     "kill",
     "load_ipython_extension",
+    "login",
+    "logout",
     "mark",
     "metrics",
     "mix",
@@ -103,6 +112,8 @@ def __getattr__(name: str) -> object:
 
     if name == "Orchestrator":
         return import_module("odyssey_nb.research.orchestrator").Orchestrator
+    if name == "aio":
+        return import_module("odyssey_nb.aio")
     if name in {"metrics", "plots"}:
         return import_module(f"odyssey_nb.research.{name}")
     if name not in __all__:

@@ -6,16 +6,25 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError, UsageError
+from odyssey_nb.config import key_source
+from odyssey_nb.errors import (
+    EmptyPromptError,
+    NoStreamError,
+    OdysseyNBError,
+    SettingError,
+    UsageError,
+)
 from odyssey_nb.kernel.runtime import get_manager, runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_nb.config import Target
+    from odyssey_nb.diagnosis.report import Report
     from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.connection import Connection
     from odyssey_nb.kernel.hidden import Given
+    from odyssey_nb.kernel.login import Login, Logout
     from odyssey_nb.kernel.recordings import RecordingList
     from odyssey_nb.kernel.release import Ended
     from odyssey_nb.kernel.script import Script
@@ -44,9 +53,9 @@ def connect(
 ) -> Connection:
     """Reserve a streamer, and return the connection to it. Safe to re-run: an open one is reused.
 
-    Without an API key (argument or ``ODYSSEY_API_KEY``) it goes to the local service, which is
-    started when none runs. The connection stays until `disconnect`, the kernel's end, or the
-    service's limits.
+    Without an API key (argument, ``ODYSSEY_API_KEY`` or `login`) it goes to the local service,
+    which is started when none runs. The connection stays until `disconnect`, the kernel's end, or
+    the service's limits.
 
     >>> conn = connect()
     >>> conn = connect(budget=10)  # ends by itself after ten minutes
@@ -56,7 +65,7 @@ def connect(
         name: Several connections can be open at once, each under its own name.
         local: True for the local service even with a key; False to insist on a remote one.
         url: Base URL of the service; ``ODYSSEY_API_URL`` or the cloud if left out.
-        api_key: Better kept in ``ODYSSEY_API_KEY`` than in a cell.
+        api_key: Better given to `login` than to a cell.
         timeout: Longest wait, in seconds.
         when_hidden: Seconds for which no view of it need be visible until its stream ends, and
             until it is disconnected; None for never, ``(None, 600)`` for only the second. Left out
@@ -459,6 +468,82 @@ def usage(
     from odyssey_nb.kernel.usage import fetch
 
     return fetch(_target(local, url, api_key))
+
+
+def login(url: str | None = None) -> Login:
+    """Ask for an API key without showing it, try it, and keep it, so that it stands in no cell.
+
+    Where the package ``keyring`` is installed (``odyssey-nb[keyring]``) the system's keyring keeps
+    it for all programs of this user; else this kernel does until it ends. In Colab the secret
+    ``ODYSSEY_API_KEY`` is taken, where the notebook may have it. From then on `connect` goes to
+    that service; ``ODYSSEY_API_KEY`` in the environment goes first.
+
+    >>> login()
+
+    Args:
+        url: The service's base URL; ``ODYSSEY_API_URL`` or the cloud if left out. The key is sent
+            to no other.
+
+    Raises:
+        AuthError: The key is refused, and not kept.
+        ConnectError: The service does not answer, and the key is not kept.
+        UsageError: No key was given, or nobody is there to type it.
+    """
+    from odyssey_nb.kernel.login import login
+
+    return login(url)
+
+
+def logout() -> Logout:
+    """Forget the key of `login`, here and in the system's keyring; open connections stay.
+
+    >>> logout()
+
+    Raises:
+        UsageError: The keyring does not let go of it.
+    """
+    from odyssey_nb.kernel.login import logout
+
+    return logout()
+
+
+def doctor(
+    *,
+    bundle: str | Path | None = None,
+    session: bool = True,
+    local: bool | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+) -> Report:
+    """Look at all that a live stream stands on, and say what to do about what is wrong.
+
+    Each line is ok, a warning, a problem, or skipped. It takes some seconds, and holds a streamer
+    for two of them; nothing is generated on it. A terminal has no page to ask.
+
+    >>> doctor()
+    >>> doctor(bundle="report.zip").failed
+
+    Args:
+        bundle: A zip to write for others: the report, versions, settings, leases and the ends of
+            logs, without keys, tokens, signed URLs or prompts.
+        session: False reserves no streamer, so that WebSocket and ICE are not tried.
+        local: See `recordings`.
+        url: See `connect`.
+        api_key: See `connect`.
+
+    Raises:
+        UsageError: The bundle cannot be written there.
+    """
+    from odyssey_nb.diagnosis.patient import Patient
+    from odyssey_nb.diagnosis.run import examine
+
+    patient = Patient(session=session)
+    try:
+        patient.target = _target(local, url, api_key)
+        patient.key_from = key_source(patient.target, api_key)
+    except SettingError as error:
+        patient.unclear = error
+    return examine(patient, save=bundle)
 
 
 def prompt(template: str, **values: Any) -> Template:

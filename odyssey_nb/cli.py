@@ -15,7 +15,10 @@ from odyssey_nb.errors import OdysseyNBError
 from odyssey_nb.kernel.runtime import runtime
 
 # Verbs of the table that make sense without a kernel.
-_VERBS = ("sessions", "kill", "reap", "recordings", "simulate", "simulations", "usage")
+_VERBS = (
+    "doctor", "login", "logout", "sessions", "kill", "reap", "recordings", "simulate",
+    "simulations", "usage",
+)  # fmt: skip
 _DATABASE = "default: SQLite in the data directory; a password is better in ~/.pgpass"
 _TURN = "relay by this TURN server where UDP is blocked (browsers then use nothing else)"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -54,8 +57,16 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=verb.help, aliases=aliases)
         for option in verb.options:
             command.add_argument(*option.flags, help=option.help, **option.more)
-        command.set_defaults(run=lambda args, verb=verb: print(verb.run(args)))
+        command.set_defaults(run=lambda args, verb=verb: _run(verb, args))
     return parser
+
+
+def _run(verb: verbs.Verb, args: argparse.Namespace) -> None:
+    """Run a verb and print what it returns; a report of problems is exit status 1."""
+    result = verb.run(args)
+    print(result)
+    if getattr(result, "failed", False):
+        sys.exit(1)
 
 
 def _serve_options(parser: argparse.ArgumentParser) -> None:

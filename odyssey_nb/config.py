@@ -1,4 +1,7 @@
-"""Settings: argument, then environment, then default. Nothing else reads the environment."""
+"""Settings: argument, then environment, then login, then default.
+
+Nothing else reads the environment.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odyssey_nb.errors import SettingError
+from odyssey_nb.keychain import kept_key
 from odyssey_nb.private import writing
 
 VERSION = "0.1.0"  # the distribution's, too
 
 CLOUD_URL = "https://api.odyssey.ml"
+SECRETS = {"ODYSSEY_API_KEY"}
+PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ def resolve_target(
     """Decide which service a connection goes to.
 
     `local` True is the local service, False the cloud (or `url`); left open, it is the local
-    service unless a URL or an API key is given or in the environment.
+    service unless a URL or an API key is given, in the environment, or kept by a login.
 
     Raises:
         SettingError: The cloud without a key, or `local` together with a URL.
@@ -54,16 +60,47 @@ def resolve_target(
                 "local=True and url= exclude each other", hint="Leave one of them out."
             )
         return Target(url=None, api_key=None)
-    url = url or os.environ.get("ODYSSEY_API_URL") or None
+    url = (url or os.environ.get("ODYSSEY_API_URL") or "").rstrip("/") or None
     key = (api_key or os.environ.get("ODYSSEY_API_KEY") or "").strip() or None
+    if key is None:
+        kept = kept_key(login_note())
+        if kept is not None and url in (None, kept.url):  # it goes to no other service
+            url, key = kept.url, kept.api_key
     if key is None and (local is False or url):
         raise SettingError(
             "a remote service needs an API key",
-            hint="Set ODYSSEY_API_KEY, or use the local service with local=True.",
+            hint="ody.login() asks for it, ODYSSEY_API_KEY sets it; local=True needs none.",
         )
     if key is None:
         return Target(url=None, api_key=None)
-    return Target(url=(url or CLOUD_URL).rstrip("/"), api_key=key)
+    return Target(url=url or CLOUD_URL, api_key=key)
+
+
+def login_note() -> Path:
+    """Return the file that says to which service one is logged in."""
+    return default_data_dir() / "login.json"
+
+
+def login_url(given: str | None) -> str:
+    """Return the service that a key is asked for: the one given, the environment's or the cloud."""
+    return (given or os.environ.get("ODYSSEY_API_URL") or CLOUD_URL).rstrip("/")
+
+
+def api_key_set() -> bool:
+    """Whether the environment has a key."""
+    return bool((os.environ.get("ODYSSEY_API_KEY") or "").strip())
+
+
+def key_source(target: Target, given: str | None) -> str:
+    """Say where the key of `target` comes from; empty if it was handed over in the call."""
+    if target.url is None:
+        return "the local service's file"
+    if given:
+        return ""
+    if target.api_key == (os.environ.get("ODYSSEY_API_KEY") or "").strip():
+        return "ODYSSEY_API_KEY"
+    kept = kept_key(login_note())
+    return kept.where if kept is not None and kept.api_key == target.api_key else ""
 
 
 def runtime_dir() -> Path:
@@ -156,6 +193,22 @@ def suspended_seconds() -> float:
             f"ODYSSEY_NB_SUSPENDED_SECONDS is {text!r}", hint="Set it to seconds, for example 120."
         )
     return seconds
+
+
+def settings_told() -> dict[str, str]:
+    """Return our settings in the environment, for a report: of a key only how long it is."""
+    told = {name: value for name, value in os.environ.items() if name.startswith("ODYSSEY_")}
+    for name in set(told) & SECRETS:
+        told[name] = f"set, {len(told[name])} characters"
+    proxies = {name: "set" for name in os.environ if name.lower() in PROXIES}
+    return dict(sorted(told.items())) | proxies
+
+
+def secrets_told() -> list[str]:
+    """Return the secrets of the environment and of a login, to be hidden wherever they stand."""
+    kept = kept_key(login_note())
+    told = [os.environ[name].strip() for name in SECRETS if name in os.environ]
+    return told if kept is None else [*told, kept.api_key]
 
 
 def jupyter_server_pid() -> int | None:

@@ -159,7 +159,10 @@ class AuthError(OdysseyNBError):
     """The service refused the API key or token."""
 
     code = "AUTH"
-    hint = "Check ODYSSEY_API_KEY, or use the local service with ody.connect(local=True)."
+    hint = (
+        "Check ODYSSEY_API_KEY, give another key to ody.login(), or use the local service with "
+        "ody.connect(local=True)."
+    )
 
 
 class PrivilegeError(AuthError):

@@ -163,6 +163,12 @@ def _values(text: str) -> object:
     return text.split(",") if "," in text else text
 
 
+def _asyncio(args: argparse.Namespace) -> object:
+    from odyssey_nb.kernel import nesting
+
+    return Help(nesting.switch_on() if args.state == "on" else nesting.switch_off())
+
+
 def _help(args: argparse.Namespace) -> object:
     if args.verb is None:
         lines = [f"{verb.name:<11} {verb.help}" for verb in VERBS.values()]
@@ -367,6 +373,46 @@ VERBS: dict[str, Verb] = {
             "%odyssey usage",
             lambda args: api.usage(local=args.local or None),
             (_LOCAL,),
+        ),
+        Verb(
+            "login",
+            "Ask for an API key, try it, and keep it, so that it stands in no cell.",
+            "%odyssey login",
+            lambda args: api.login(args.url),
+            (_option("--url", help="The service's base URL."),),
+        ),
+        Verb(
+            "logout",
+            "Forget the key of login.",
+            "%odyssey logout",
+            lambda _: api.logout(),
+        ),
+        Verb(
+            "asyncio",
+            "Let asyncio.run(main()) work in cells, for scripts that call it; off at first. It "
+            "changes asyncio for the whole kernel; where you can, write await main() instead.",
+            "%odyssey asyncio on",
+            _asyncio,
+            (_option("state", help="on or off.", choices=("on", "off")),),
+        ),
+        Verb(
+            "doctor",
+            "Look at all that a live stream stands on, and say what to do.",
+            "%odyssey doctor --bundle report.zip",
+            lambda args: api.doctor(
+                bundle=args.bundle,
+                session=not args.no_session,
+                local=args.local or None,
+                url=args.url,
+            ),
+            (
+                _option(
+                    "--bundle", help="Write a report for others, without secrets.", metavar="FILE"
+                ),
+                _option("--no-session", help="Reserve no streamer.", action="store_true"),
+                _LOCAL,
+                _option("--url", help="The service's base URL."),
+            ),
         ),
         Verb(
             "help",

@@ -20,10 +20,14 @@ from odyssey_nb.config import VERSION
 from tests.conftest import Serve, Service, wait_until
 
 
-def odyssey_nb(*words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run the command and return what it said."""
+def odyssey_nb(
+    *words: str, seconds: float = 60, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, which may read `stdin`, and return what it said."""
     command = [sys.executable, "-m", "odyssey_nb.cli", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds, check=False, input=stdin
+    )
 
 
 def test_version_and_help() -> None:

@@ -83,6 +83,12 @@ class Control:
             self._token = token
             self._token_until = time.monotonic() + token.expires_in - EXPIRY_MARGIN
 
+    async def access_token(self) -> str:
+        """Return the token that the key is exchanged for; see `authenticate` for errors."""
+        await self.authenticate()
+        assert self._token is not None
+        return self._token.access_token
+
     async def request_session(self) -> SessionGrant:
         """Reserve a streamer.
 
@@ -120,6 +126,15 @@ class Control:
     async def sessions(self) -> Sessions:
         """List the account's live sessions (our local service only)."""
         return await self._ask("GET", "/sessions", Sessions)
+
+    async def end_session(self, session_id: str) -> None:
+        """End one of the account's sessions without its socket (our local service only).
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        path = f"/sessions/{quote(session_id, safe='')}"
+        await self._ask("DELETE", path, dict, missing=errors.NotFoundError)
 
     async def usage(self) -> Usage:
         """Return what the account has used and may use (our local service only).

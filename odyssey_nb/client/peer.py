@@ -23,6 +23,7 @@ from odyssey_nb.media.ice import add_candidate
 from odyssey_nb.media.rtp import (
     OnPicture,
     ask_for_keyframe,
+    chosen_way,
     h264_codecs,
     prepare_ice,
     receive_pictures,
@@ -157,6 +158,10 @@ class Peer:
     async def traffic(self) -> tuple[int, int]:
         """Return how many packets came, and how many did not."""
         return await traffic_of(self._connection)
+
+    def way(self) -> tuple[str, str] | None:
+        """Return the types of the two candidates that ICE chose; see `chosen_way`."""
+        return chosen_way(self._connection)
 
     def want_keyframe(self) -> None:
         """Ask the streamer for a keyframe."""

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.stream import Stream
 
 
+def twin(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Return the awaitable twin of something that blocks; it runs on a thread."""
+
+    async def call(*args: Any, **options: Any) -> object:
+        return await asyncio.to_thread(method, *args, **options)
+
+    call.__doc__ = method.__doc__
+    return call
+
+
 class Aio:
     """Offers the named blocking methods of `owner` as awaitables, each run on a thread."""
 
@@ -22,13 +32,7 @@ class Aio:
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         if name.startswith("_") or name not in self._names:
             raise AttributeError(name)
-        method = getattr(self._owner, name)
-
-        async def call(*args: Any, **options: Any) -> object:
-            return await asyncio.to_thread(method, *args, **options)
-
-        call.__doc__ = method.__doc__
-        return call
+        return twin(getattr(self._owner, name))
 
     def __dir__(self) -> list[str]:
         return list(self._names)

@@ -26,6 +26,7 @@ from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.hidden import Given, WhenHidden, when_hidden
 from odyssey_nb.kernel.link import SidecarLink, Waiter
 from odyssey_nb.kernel.local_service import address_of
+from odyssey_nb.kernel.login import warn_of_literal
 from odyssey_nb.kernel.release import Ended, Reaping
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.sessions import SessionList, limit_hint
@@ -81,6 +82,7 @@ class ConnectionManager:
         policy = None if hidden is ... else when_hidden(hidden)
         seconds = None if budget is None else budget_seconds(budget)
         target = resolve_target(local=local, url=url, api_key=api_key)
+        warn_of_literal(target.api_key)
         return self._connect(name, target, timeout, policy, seconds)
 
     def reopen(self, name: str) -> Connection:
@@ -95,7 +97,9 @@ class ConnectionManager:
         """Return the target that is asked for, else where connection `name` goes or went."""
         if local is None and url is None and api_key is None and name in self._targets:
             return self._targets[name]
-        return resolve_target(local=local, url=url, api_key=api_key)
+        target = resolve_target(local=local, url=url, api_key=api_key)
+        warn_of_literal(target.api_key)
+        return target
 
     def _connect(
         self,

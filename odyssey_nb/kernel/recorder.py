@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odyssey_nb.errors import AnswerTimeoutError, OdysseyNBError, UsageError
+from odyssey_nb.kernel.aio import Aio
 from odyssey_nb.kernel.frames import AT_ONCE
 from odyssey_nb.kernel.link import GRACE
 from odyssey_nb.wire import link as wire
@@ -64,6 +65,7 @@ class Recorder:
             raise UsageError(
                 f"there is no folder {str(path.parent)!r}", hint="Make it first, or name another."
             )
+        self.aio = Aio(self, "stop")
         self.path = path
         self.pictures, self.seconds, self.problem = 0, 0.0, ""
         self.since = time.time()

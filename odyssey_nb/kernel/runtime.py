@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from odyssey_nb.kernel.link import SidecarLink
     from odyssey_nb.kernel.manager import ConnectionManager
+    from odyssey_nb.kernel.nesting import Changes
 
 _NAME = "_odyssey_nb_runtime"
 
@@ -36,6 +37,8 @@ class Runtime(types.ModuleType):
         self.children: list[int] = []  # process ids of services that we started
         self.terminal = False  # the command line, whose user types no Python
         self.shown_by = ""  # the module that shows streams in cells; empty where there are none
+        self.warned = False  # of a key in a cell
+        self.nesting: Changes | None = None  # of asyncio
         self.show: Callable[[object], object] | None = None  # the widget that shows an object
         self.crowds: dict[str, object] = {}  # that steer together, by connection name
         self.leases: set[Path] = set()  # that we hold; opening one anew would free its lock

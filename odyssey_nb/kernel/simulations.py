@@ -196,7 +196,7 @@ class SimulationAio(Aio):
     """The twins of a simulation's methods; a wait that is cancelled asks no more."""
 
     def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation, "cancel", "wait")
+        super().__init__(simulation, "cancel", "clip", "wait")
         self._simulation = simulation
 
     async def wait(self, timeout: float | None = None) -> Simulation:  # noqa: ASYNC109

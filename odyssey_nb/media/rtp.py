@@ -1,6 +1,6 @@
 """The one home of what we need from aiortc's and aioice's private parts.
 
-Five seams, each set on an instance, checked on the lowest and the newest supported aiortc:
+Six seams, each on an instance, checked on the lowest and the newest supported aiortc:
 
 - `receive_pictures`: aiortc releases a picture only when the next one begins (33 to 50 ms later)
   and decodes it on a thread. Ours is released on the RTP marker bit (RFC 6184 section 5.1) and
@@ -12,6 +12,7 @@ Five seams, each set on an instance, checked on the lowest and the newest suppor
 - `hear_feedback`: aiortc's senders keep to themselves what share of their packets is lost (RFC
   3550 section 6.4.1) and the bandwidth that the other end believes in (REMB,
   draft-alvestrand-rmcat-remb-03).
+- `chosen_way`: which pair of candidates ICE chose, aioice tells nobody (RFC 8445 section 8.1.1).
 - `prepare_ice`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
   ``lo`` up; waits 5 s for a STUN or TURN server that is dead; broken off while it gathers, it
   forgets the sockets that it has opened; and closed in the moment in which it has connected, it
@@ -190,6 +191,18 @@ def hear_feedback(
                 on_estimate(unpack_remb_fci(packet.fci)[0])
 
     vars(sender)["_handle_rtcp_packet"] = handled
+
+
+def chosen_way(peer: RTCPeerConnection) -> tuple[str, str] | None:
+    """Return the types of the candidates, ours and theirs, that ICE chose for media.
+
+    They are ``host``, ``srflx``, ``prflx`` or ``relay``; ``None`` before it has chosen.
+    """
+    for transceiver in peer.getTransceivers():
+        connection = transceiver.sender.transport.transport.iceGatherer._connection
+        for pair in connection._nominated.values():
+            return pair.local_candidate.type, pair.remote_candidate.type
+    return None
 
 
 def prepare_ice(peer: RTCPeerConnection) -> None:
