@@ -20,13 +20,13 @@ from typing import TypeVar
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from tests.browser.conftest import Notebook, open_in
 from tests.conftest import Serve, Service, wait_until
 from tests.faults import count
 from tests.faults.report import SOAK
 from tests.faults.scene import LOAD, STREAM, start_kernel
+from tests.faults.tab import Tab
 from tests.faults.test_server import LabKernel
 from tests.kernel.conftest import sidecars
 from tests.lab import Lab, running_lab
@@ -97,12 +97,12 @@ class Sizes:
 class Desk:
     """A notebook in a page that shows the Player, and its kernel reached beside the page."""
 
-    def __init__(self, notebook: Notebook, browser: Browser, aside: ThreadPoolExecutor) -> None:
-        self.notebook = notebook
+    def __init__(self, lab: Lab, page: Tab, browser: Browser, aside: ThreadPoolExecutor) -> None:
+        self._lab = lab
         self._aside = aside  # this thread runs Playwright's loop, that one the kernel's client
-        (running,) = notebook.lab.kernels("GET")
-        self.kernel = self.beside(lambda: LabKernel(notebook.lab, running["id"]))
-        self._page = notebook.page.context.new_cdp_session(notebook.page)
+        (running,) = lab.kernels("GET")
+        self.kernel = self.beside(lambda: LabKernel(lab, running["id"]))
+        self._page = page
         self._page.send("Performance.enable")
         self._browser = browser.new_browser_cdp_session()
 
@@ -118,12 +118,12 @@ class Desk:
         """Interrupt such a cell."""
         self.beside(lambda: self.kernel.begin(code))
         time.sleep(seconds)
-        self.notebook.lab.kernels("POST", f"/{self.kernel.id}/interrupt")
+        self._lab.kernels("POST", f"/{self.kernel.id}/interrupt")
 
     def show(self) -> None:
         """Run the page's cell, which shows the Player anew."""
-        self.notebook.run(1)
-        self.notebook.wait_live()
+        self._page.run(1)
+        self._page.wait_live()
 
     def look(self, sizes: Sizes) -> None:
         """Note the sizes of the page, without what its collector would take."""
@@ -143,17 +143,18 @@ class Desk:
         )
 
     def close(self) -> None:
-        """Close the client's sockets, on their thread."""
+        """Close the page, and the client's sockets on their thread."""
+        self._page.close()
         self.beside(self.kernel.stop)
 
 
 @contextmanager
-def desk(lab: Lab, browser: Browser, page: Page) -> Iterator[Desk]:
+def desk(lab: Lab, browser: Browser) -> Iterator[Desk]:
     """Open a notebook whose kernel has loaded the extension."""
-    notebook = open_in(page, lab, f"{LEAN}\n{LOAD}", SHOW)
-    notebook.run(0)
+    page = Tab.of_notebook(browser, lab, f"{LEAN}\n{LOAD}", SHOW)
+    page.run(0)
     with ThreadPoolExecutor(1, "kernel") as aside:
-        opened = Desk(notebook, browser, aside)
+        opened = Desk(lab, page, browser, aside)
         try:
             yield opened
         finally:
@@ -197,7 +198,7 @@ def _fault(kind: str, desk: Desk, service: Service, runtime: Path, chance: rando
 @pytest.mark.browser
 @pytest.mark.timeout(MINUTES * 60 + 300)
 def test_nothing_grows(
-    serve: Serve, machine: Path, chromium: Browser, page: Page, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, machine: Path, chromium: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kernel, sidecar, service and page are as large at the end as at the beginning."""
     seed = int(os.environ["FAULTS_SEED"])
@@ -210,7 +211,7 @@ def test_nothing_grows(
     done: dict[str, int] = {"rounds": 0, "actions": 0}
     until = time.monotonic() + MINUTES * 60
     try:
-        with running_lab(machine.parent) as lab, desk(lab, chromium, page) as notebook:
+        with running_lab(machine.parent) as lab, desk(lab, chromium) as notebook:
             while time.monotonic() < until or done["rounds"] < WARM_ROUNDS + 3:
                 notebook.show()
                 for _ in range(STEPS):
