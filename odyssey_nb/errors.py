@@ -249,6 +249,7 @@ class LimitError(OdysseyNBError):
     """The account's limits refuse the request."""
 
     code = "LIMIT"
+    retry_after: float | None = None  # seconds, where the service says
 
 
 class ConcurrentLimitError(LimitError):

@@ -300,6 +300,7 @@ class Control:
                 method, self._url + path, data=data, headers=headers
             ) as response:
                 content, status = await response.read(), response.status
+                retry_after = response.headers.get("Retry-After", "")
         except TimeoutError as error:
             raise errors.ConnectError(f"{self._url} did not answer in time") from error
         except (aiohttp.ClientError, ValueError) as error:
@@ -307,7 +308,7 @@ class Control:
         if not 200 <= status < 300:
             if status == 401 and signed:
                 self._token = None
-            raise _refusal(status, content, missing, refused, forbidden)
+            raise _refusal(status, content, retry_after, missing, refused, forbidden)
         try:
             return decode_body(content or b"{}", kind)
         except MalformedMessageError as error:
@@ -326,6 +327,7 @@ async def ice_servers(http: aiohttp.ClientSession, url: str) -> list[IceServer]:
 def _refusal(
     status: int,
     content: bytes,
+    retry_after: str,
     missing: type[errors.OdysseyNBError],
     refused: type[errors.OdysseyNBError],
     forbidden: type[errors.OdysseyNBError],
@@ -347,7 +349,14 @@ def _refusal(
     if status == 429:
         fields = detail if isinstance(detail, dict) else {}
         kind = _LIMITS.get(str(fields.get("error") or fields.get("code")), errors.LimitError)
-        return kind(str(fields.get("message") or text or "the account's limit is reached"))
+        limit = kind(str(fields.get("message") or text or "the account's limit is reached"))
+        details = fields.get("details")
+        wait = details.get("retry_after_seconds") if isinstance(details, dict) else None
+        if isinstance(wait, (int, float)):
+            limit.retry_after = float(wait)
+        elif retry_after.isdecimal():  # it may also be a date, which nobody sends
+            limit.retry_after = float(retry_after)
+        return limit
     if status == 503:
         return errors.NoStreamerError("no streamer is free")
     if status == 404:

@@ -28,6 +28,7 @@ class Api:
 
     answers: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
     asked: list[tuple[str, str, object]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)  # of every answer
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -38,8 +39,8 @@ class Api:
         given = self.answers.get(request.path, [(200, TOKEN)])
         status, content = given.pop(0) if len(given) > 1 else given[0]
         if isinstance(content, str):
-            return web.Response(status=status, text=content)
-        return web.json_response(content, status=status)
+            return web.Response(status=status, text=content, headers=self.headers)
+        return web.json_response(content, status=status, headers=self.headers)
 
     @classmethod
     @asynccontextmanager
@@ -121,6 +122,21 @@ async def test_refusals(
     assert text in str(caught.value)
     assert "ody_key" not in repr(caught.value)
     assert "token-1" not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("details", "header", "seconds"),
+    [({"retry_after_seconds": 1.5}, "9", 1.5), ({}, "9", 9), (None, "soon", None)],
+)
+async def test_a_refusal_says_when_to_come_again(
+    api: Api, control: Control, details: object, header: str, seconds: float | None
+) -> None:
+    """In its body, or in the header that HTTP has for it, or not at all."""
+    api.answers["/sessions"] = [(429, limit("RATE_LIMITED", details=details))]
+    api.headers["Retry-After"] = header
+    with pytest.raises(errors.RateLimitError) as caught:
+        await control.sessions()
+    assert caught.value.retry_after == seconds
 
 
 async def test_token_is_kept_and_renewed(api: Api, control: Control) -> None:
