@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from odyssey_nb.errors import UsageError
 
@@ -69,20 +69,20 @@ class Toggle:
 
 @dataclass(frozen=True)
 class Text:
-    """Any text."""
+    """Any text; where none stands at first, also a number, which a format may say."""
 
     start: str | None  # None: there is none, and one must be given
     kind: ClassVar[str] = "text"
 
-    def check(self, value: object) -> str:
+    def check(self, value: object) -> str | float:
         """Return `value` if it may stand here."""
         if value is None:
             raise ValueError("given in words")
-        return str(value)
+        return value if self.start is None and _is_number(value) else str(value)
 
-    def say(self, value: str) -> str:
+    def say(self, value: str | float) -> str:
         """Return how a value reads."""
-        return value
+        return value if isinstance(value, str) else f"{value:g}"
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def control(name: str, given: object) -> Control:
     return Choice(options)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -28,6 +28,7 @@ def test_a_prompt_reads() -> None:
     assert birds(dew=False, birds=False, deer=False) == "a forest"
     free = ody.prompt("a {x} forest, {{really}}")
     assert free(x="misty") == "a misty forest, {really}"
+    assert ody.prompt("wind {wind:.1f}, {n} boats")(wind=3, n=0.5) == "wind 3.0, 0.5 boats"
     with pytest.raises(UsageError, match="x is given in words"):
         free()
     assert str(ody.prompt("{a}, {b}", a=ody.prompt("x")(), b=3)) == "x, 3"
