@@ -12,6 +12,7 @@ The map of the package, from what a user touches down to what crosses a process 
 - `aio`: the functions that wait, to be awaited
 - `metrics`: figures of clips, with their sources and intervals; `plots` draws them
 - `simulate`, `simulations`: scripted streams, faster than real time
+- `sweep`: many of them, over prompts and parameters
 - `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
 - `compare`: streams side by side under one prompt
 - `Orchestrator`: a class steers one stream together
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         sliders,
         start,
         status,
+        sweep,
         usage,
         watch,
     )
@@ -100,6 +102,7 @@ __all__ = [
     "sliders",
     "start",
     "status",
+    "sweep",
     "unload_ipython_extension",
     "usage",
     "watch",

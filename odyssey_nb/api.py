@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.usage import UsageReport
     from odyssey_nb.media.clip import Clip
     from odyssey_nb.media.image import Source
+    from odyssey_nb.research.sweep import Sweep
     from odyssey_nb.widgets.compare import Comparison
     from odyssey_nb.widgets.form import PlainSliders
     from odyssey_nb.widgets.sliders import Sliders
@@ -446,6 +447,74 @@ def simulations(
 
     _check_limit(limit)
     return page(_target(local, url, api_key), limit)
+
+
+def sweep(
+    prompts: object,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    images: object = None,
+    repeats: int = 1,
+    seconds: float | Sequence[float] = 5.0,
+    orientation: str | Sequence[str] = "landscape",
+    bypass_expansion: bool = False,
+    live: bool | int = False,
+    name: str | None = None,
+    folder: str | Path = "sweeps",
+    local: bool | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+    **values: object,
+) -> Sweep:
+    r"""Return the runs of prompts × parameters × images × repeats; nothing runs before ``.run()``.
+
+    They run as simulations, as many at once as the account may have waiting and running. Whatever
+    is finished is kept in a folder, so that the same cell goes on where it was, in any kernel.
+
+    >>> rain = sweep("a {weather} forest at {time}", weather=["sunny", "rainy"], time=["dawn"])
+    >>> rain.estimate  # how many, how long, and how much of the month
+    >>> rain.run().table(sharpness=metrics.sharpness)
+    >>> sweep("0 start a {place}\n3 interact a storm\n6 end", place=["sea", "city"], repeats=3)
+
+    Args:
+        prompts: A prompt with names in braces; what `prompt` returned; a script, in any form that
+            `script` takes, whose prompts may have names too; or several, in a list or by labels.
+        parameters: Values by name, besides those in `values`.
+        images: What they start from; see `Connection.start`. One, a list, or by labels.
+        repeats: How often each is run.
+        seconds: How long prompts run that are no scripts; or several lengths.
+        orientation: ``"landscape"`` or ``"portrait"``; or both, in a list.
+        bypass_expansion: Let the service take prompts as they are, where the account may.
+        live: Play them live, in their own time, on as many connections as the account has room
+            for, or on so many.
+        name: What it is called; left out, as its first prompt.
+        folder: Where folders of sweeps are; left out, ``sweeps`` beside the notebook.
+        local: See `recordings`.
+        url: See `connect`.
+        api_key: See `connect`.
+        values: For each name a list of words or numbers. Of a bool, True is the name itself, and
+            False nothing.
+
+    Raises:
+        UsageError: Names and values do not fit each other.
+        ImageError: An image cannot be read.
+        ScriptError: A script breaks a rule.
+    """
+    from odyssey_nb.research.sweep.sweep import plan_sweep
+
+    return plan_sweep(
+        _target(local, url, api_key),
+        prompts,
+        {**(parameters or {}), **values},
+        images=images,
+        repeats=repeats,
+        seconds=seconds,
+        orientation=orientation,
+        bypass=bypass_expansion,
+        live=live,
+        name=name,
+        folder=folder,
+    )
 
 
 def usage(

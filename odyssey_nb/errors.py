@@ -9,6 +9,7 @@ OdysseyNBError
 │   ├── ImageError               the image cannot be read, or this world takes none
 │   ├── ScriptError              a simulation's script breaks a rule
 │   ├── CannotCancelError        the simulation has gone too far to be called off
+│   ├── SweepBusyError           somebody runs the sweep already
 │   ├── UnknownVerbError         no such verb
 │   ├── UnknownWorldError        no such world
 │   └── SettingError             a setting has a value it cannot have
@@ -132,6 +133,13 @@ class CannotCancelError(UsageError):
 
     code = "CANNOT_CANCEL"
     hint = "Only simulations that have not made a picture yet can be cancelled."
+
+
+class SweepBusyError(UsageError):
+    """Another kernel or thread runs this sweep now."""
+
+    code = "SWEEP_BUSY"
+    hint = 'Interrupt it there, or run one of your own: ody.sweep(…, name="other").'
 
 
 class UnknownVerbError(UsageError):

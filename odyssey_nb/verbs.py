@@ -126,15 +126,44 @@ def _simulate(args: argparse.Namespace) -> object:
     )
 
 
-def _sliders(args: argparse.Namespace) -> object:
+def _given(words: list[str], read: Callable[[str], object]) -> dict[str, Any]:
+    """Return what ``NAME=VALUES`` words give for each name."""
     given: dict[str, Any] = {}
-    for each in args.values:
+    for each in words:
         name, found, values = each.partition("=")
         if not found:
             raise UsageError(
-                f"{each!r} gives no values", hint=f"Write {each}=sunny,rainy, or {each}=0..12."
+                f"{each!r} gives no values", hint=f"Write {each}=sunny,rainy, for example."
             )
-        given[name] = _values(values)
+        given[name] = read(values)
+    return given
+
+
+def _sweep(args: argparse.Namespace) -> object:
+    sweep = api.sweep(
+        args.template,
+        _given(args.values, _listed),
+        repeats=args.repeats,
+        seconds=args.seconds,
+        orientation="portrait" if args.portrait else "landscape",
+        live=args.live,
+        name=args.name,
+        local=args.local or None,
+    )
+    return sweep.estimate if args.estimate else sweep.run()
+
+
+def _listed(text: str) -> list[str | float]:
+    """Return words, or numbers if all are."""
+    words = text.split(",")
+    try:
+        return [float(each) for each in words]
+    except ValueError:
+        return list(words)
+
+
+def _sliders(args: argparse.Namespace) -> object:
+    given = _given(args.values, _values)
     try:
         return api.sliders(args.template, on=args.on, **given)
     except (TypeError, ValueError) as error:
@@ -333,6 +362,28 @@ VERBS: dict[str, Verb] = {
             "%odyssey simulations --limit 5",
             lambda args: api.simulations(args.limit, local=args.local or None),
             (_LIMIT, _LOCAL),
+        ),
+        Verb(
+            "sweep",
+            "Run a prompt with all values of the names in it, and show what became of each run.",
+            '%odyssey sweep "a {weather} sea, wind {wind}" weather=calm,foggy wind=2,9 --repeats 3',
+            _sweep,
+            (
+                _option("template", help="The prompt, with names in braces."),
+                _option(
+                    "values",
+                    help="Of each name: words or numbers, with commas between.",
+                    nargs="*",
+                    metavar="NAME=VALUES",
+                ),
+                _option("--repeats", help="How often each is run.", type=int, default=1),
+                _option("--seconds", help="How long each is.", type=float, default=5.0),
+                _option("--estimate", help="Only say what it takes.", action="store_true"),
+                _option("--live", help="Live, not as simulations.", action="store_true"),
+                _option("--name", help="What its folder in sweeps/ is called."),
+                _PORTRAIT,
+                _LOCAL,
+            ),
         ),
         Verb(
             "sliders",

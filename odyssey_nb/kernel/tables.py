@@ -6,10 +6,8 @@ from html import escape
 
 WIDEST = 44  # characters of a cell in a terminal
 CELL = "text-align:left;vertical-align:top;padding:5px 14px 5px 0;white-space:nowrap"
-COLOURS = {
-    "streaming": "var(--jp-success-color1, #2a9d5c)",
-    "dangling": "var(--jp-error-color1, #e0484d)",
-}
+GOOD, BAD = "var(--jp-success-color1, #2a9d5c)", "var(--jp-error-color1, #e0484d)"
+COLOURS = {"streaming": GOOD, "done": GOOD, "dangling": BAD, "failed": BAD}
 QUIET = "var(--jp-ui-font-color3, #8a8f98)"
 
 

@@ -73,11 +73,11 @@ class UsageReport(Usage):
         )
 
     def _figures(self) -> list[tuple[str, str]]:
-        limit = "" if self.monthly_hours is None else f" of {_time(self.monthly_hours)}"
+        limit = "" if self.monthly_hours is None else f" of {spoken(self.monthly_hours)}"
         figures = [
             ("streams now", f"{self.concurrent_streams} of {self.concurrent_limit}"),
-            ("total hours", f"{_time(self.total_hours)}{limit}"),
-            ("simulation hours", _time(self.simulation_hours)),
+            ("total hours", f"{spoken(self.total_hours)}{limit}"),
+            ("simulation hours", spoken(self.simulation_hours)),
             ("simulations in queue", f"{self.waiting_simulations} of {self.simulation_queue}"),
             ("begins anew", _day(self.resets)),
         ]
@@ -95,7 +95,7 @@ class UsageReport(Usage):
         bars = []
         for number, day in enumerate(self.days):
             parts = {"streams": day.stream_hours, "simulations": day.simulation_hours}
-            told = ", ".join(f"{name} {_time(hours)}" for name, hours in parts.items() if hours)
+            told = ", ".join(f"{name} {spoken(hours)}" for name, hours in parts.items() if hours)
             rectangles, top = "", float(HEIGHT)
             for name, hours in parts.items():
                 height = hours / most * HEIGHT
@@ -105,7 +105,7 @@ class UsageReport(Usage):
                     f'height="{height:.1f}" fill="{COLOURS[name]}"/>'
                 )
             bars.append(f"<g><title>{day.date}: {told or 'nothing'}</title>{rectangles}</g>")
-        label = f"hours by day, {self._span()}, at most {_time(most)}"
+        label = f"hours by day, {self._span()}, at most {spoken(most)}"
         legend = " ".join(
             f'<span style="color:{colour}">■</span> {name}' for name, colour in COLOURS.items()
         )
@@ -130,7 +130,7 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%B}"
 
 
-def _time(hours: float) -> str:
+def spoken(hours: float) -> str:
     """Return hours as a person says them."""
     if hours >= 1:
         return f"{hours:.1f}".removesuffix(".0") + " h"

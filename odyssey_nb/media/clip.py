@@ -283,7 +283,7 @@ class Clip:
         Raises:
             UsageError: xarray is not installed, or there is no room in memory.
         """
-        xr = _extra("xarray")
+        xr = extra("xarray")
         segment = [bisect_right([at for at, _ in self._bounds], n) - 1 for n in range(len(self))]
         coords = {
             "time": ("time", list(self._times), {"units": "s"}),
@@ -304,7 +304,7 @@ class Clip:
         Raises:
             UsageError: PyTorch is not installed, or there is no room in memory.
         """
-        tensor: torch.Tensor = _extra("torch").from_numpy(self.frames).permute(0, 3, 1, 2)
+        tensor: torch.Tensor = extra("torch").from_numpy(self.frames).permute(0, 3, 1, 2)
         return tensor
 
     def save(self, path: str | Path) -> Path:
@@ -334,7 +334,7 @@ class Clip:
         return page(self)
 
 
-def _extra(name: str) -> ModuleType:
+def extra(name: str) -> ModuleType:
     """Import a library that only some need."""
     try:
         return importlib.import_module(name)
