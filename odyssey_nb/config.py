@@ -143,6 +143,11 @@ def local_world() -> str | None:
     return os.environ.get("ODYSSEY_NB_WORLD")
 
 
+def headless() -> bool:
+    """Return whether nobody watches, so that cells show stills in the place of live views."""
+    return os.environ.get("ODYSSEY_NB_HEADLESS", "").strip() not in {"", "0"}
+
+
 def when_hidden_setting() -> str | None:
     """Return what becomes of streams that nobody sees, as text; see `connect`."""
     return os.environ.get("ODYSSEY_NB_WHEN_HIDDEN") or None

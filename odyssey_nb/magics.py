@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from odyssey_nb import completion, verbs
+from odyssey_nb.config import headless
 from odyssey_nb.errors import OdysseyNBError, UsageError
 from odyssey_nb.kernel.runtime import runtime
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from odyssey_nb.research.invitations import Invitations
     from odyssey_nb.research.orchestrator import Orchestrator
     from odyssey_nb.widgets.compare import Comparison
+    from odyssey_nb.widgets.sliders import Sliders
 
 
 @magics_class
@@ -120,8 +122,11 @@ def _show_recordings(recordings: RecordingList, **wanted: Any) -> dict[str, Any]
         return None
     if not thumbnails:
         return None
+    page = {"text/html": recordings.page(thumbnails), "text/plain": repr(recordings)}
+    if headless():
+        return page
     bundle = _bundle(Gallery(recordings, thumbnails), recordings, **wanted)
-    return bundle and bundle | {"text/html": recordings.page(thumbnails)}
+    return bundle and bundle | page
 
 
 def _show_clip(clip: Clip, **wanted: Any) -> dict[str, Any] | None:
@@ -132,8 +137,18 @@ def _show_clip(clip: Clip, **wanted: Any) -> dict[str, Any] | None:
     film = strip(clip)
     if not film:
         return None
+    filmstrip = {"text/html": page(clip, film), "text/plain": repr(clip)}
+    if headless():
+        return filmstrip
     bundle = _bundle(ClipView(clip, film), clip, **wanted)
-    return bundle and bundle | {"text/html": page(clip, film)}
+    return bundle and bundle | filmstrip
+
+
+def _show_sliders(sliders: Sliders, **wanted: Any) -> dict[str, Any] | None:
+    """Show the sentence with its controls; where nobody moves them, as it reads."""
+    if headless():
+        return {"text/markdown": f"> {sliders.prompt}", "text/plain": repr(sliders)}
+    return _bundle(sliders, sliders, **wanted)
 
 
 def _show_crowd(crowd: Orchestrator, **wanted: Any) -> dict[str, Any] | None:
@@ -160,8 +175,11 @@ def _bundle(widget: Widget, shown: object, **wanted: Any) -> dict[str, Any] | No
 def _display_stream(stream: Stream) -> None:
     """Show the stream's live Player, and its poster in an output of its own."""
     from odyssey_nb.widgets.player import player_of
-    from odyssey_nb.widgets.poster import display
+    from odyssey_nb.widgets.poster import display, still
 
+    if headless():
+        still((stream, stream.prompt))
+        return
     player = player_of(stream)
     display(_bundle(player, stream) or {}, player.poster)
     player.poster.take(stream, stream.prompt)
@@ -170,16 +188,22 @@ def _display_stream(stream: Stream) -> None:
 def _display_spectator(spectator: Spectator) -> None:
     """Show what is watched, and its poster in an output of its own."""
     from odyssey_nb.widgets.player import player_watching
-    from odyssey_nb.widgets.poster import display
+    from odyssey_nb.widgets.poster import display, still
 
+    if headless():
+        still((spectator, spectator.applied_prompt))
+        return
     player = player_watching(spectator)
     display(_bundle(player, spectator) or {}, player.poster)
 
 
 def _display_comparison(comparison: Comparison) -> None:
     """Show streams side by side, and a poster of each."""
-    from odyssey_nb.widgets.poster import display
+    from odyssey_nb.widgets.poster import display, still
 
+    if headless():
+        still(*((each, each.prompt) for each in comparison.streams))
+        return
     posters = [each.poster for each in comparison.players]
     display(_bundle(comparison, comparison) or {}, *posters)
 
@@ -191,6 +215,7 @@ _SHOWN = {
     "odyssey_nb.media.clip.Clip": _show_clip,
     "odyssey_nb.research.orchestrator.Orchestrator": _show_crowd,
     "odyssey_nb.research.invitations.Invitations": _show_invitations,
+    "odyssey_nb.widgets.sliders.Sliders": _show_sliders,
 }
 _DISPLAYED = {
     "odyssey_nb.kernel.stream.Stream": _display_stream,

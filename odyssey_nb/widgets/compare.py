@@ -42,7 +42,7 @@ class PromptBox(anywidget.AnyWidget):
 
 
 class Comparison(w.VBox):
-    """Two to four streams side by side, steered by one prompt box; `streams` are their Players.
+    """Two to four `streams` side by side, steered by one prompt box; `players` show them.
 
     See `odyssey_nb.compare` for the arguments.
     """
@@ -50,7 +50,7 @@ class Comparison(w.VBox):
     def __init__(self, streams: Sequence[Stream | str]) -> None:
         if not FEWEST <= len(streams) <= MOST:
             raise UsageError(f"two to four streams can be compared, not {len(streams)}", hint=_HINT)
-        found = [_stream(each) for each in streams]
+        self.streams = found = [_stream(each) for each in streams]
         self.names = [each.connection.name for each in found]
         if len(set(self.names)) < len(self.names):
             raise UsageError("a connection has one stream at a time", hint=_HINT)

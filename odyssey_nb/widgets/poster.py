@@ -84,6 +84,14 @@ def encode(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
+def still(*shown: tuple[Pictures, str]) -> None:
+    """Show the newest picture of each, over its caption, where nobody watches a live view."""
+    for source, caption in shown:
+        poster = Poster()
+        poster.show()
+        poster.take(source, caption)
+
+
 def display(bundle: dict[str, Any], *posters: Poster) -> None:
     """Show a live view, and its posters behind it."""
     publish(bundle)
