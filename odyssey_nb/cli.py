@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="open the first tutorial, or run it without a screen")
+    demo = commands.add_parser("demo", help="open a tutorial, or run it without a screen")
+    which = "its number, or a part of its name (default: the first)"
+    demo.add_argument("which", nargs="?", default="01", metavar="TUTORIAL", help=which)
     demo.add_argument("--headless", action="store_true", help="run it and report")
     demo.add_argument("--out", type=Path, default=Path("demo-output"), help="where results go")
     demo.set_defaults(run=_demo)
@@ -130,12 +132,12 @@ def _demo(args: argparse.Namespace) -> None:
     from odyssey_nb.kernel.local_service import ensure_local_service
 
     if args.headless:
-        sys.exit(demo.run_headless(args.out))
+        sys.exit(demo.run_headless(args.out, args.which))
     if find_spec("jupyterlab") is None:
         raise demo.needs("jupyterlab")
     url, _ = ensure_local_service()
     print(f"local service: {url}", flush=True)
-    tutorial = demo.readers_copy(args.out)
+    tutorial = demo.readers_copy(args.out, args.which)
     lab = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={tutorial.parent}"]
     # The printed address leads to the tutorial, also where no browser opens by itself.
     lab.append(f"--LabApp.default_url=/lab/tree/{tutorial.name}")

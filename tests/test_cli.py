@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from odyssey_nb import demo
 from odyssey_nb.config import VERSION
+from odyssey_nb.errors import UsageError
 from tests.conftest import Serve, Service, wait_until
 
 
@@ -128,6 +130,18 @@ def test_the_headless_demo_with_only_the_loopback_interface(
     assert all(cell.get("execution_count") for cell in executed["cells"] if "outputs" in cell)
     assert local_service().api_key not in json.dumps(executed)
     assert not list((machine / "leases").iterdir()), "the tutorial leaves nothing held"
+
+
+def test_a_tutorial_is_found_by_its_number_or_name() -> None:
+    """Each is, and a name that fits none or several is told with those there are."""
+    for each in demo.tutorials():
+        number, _, name = each.stem.partition("_")
+        assert demo.tutorial(number) == demo.tutorial(str(int(number))) == each
+        assert demo.tutorial(name) == demo.tutorial(name.replace("_", " ").title()) == each
+    for wrong in ("99", "i", "no such"):
+        with pytest.raises(UsageError, match="tutorials are called") as raised:
+            demo.tutorial(wrong)
+        assert "01_first_light" in str(raised.value.hint)
 
 
 def _status(url: str) -> int:
