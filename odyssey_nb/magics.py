@@ -155,6 +155,8 @@ def _show_crowd(crowd: Orchestrator, **wanted: Any) -> dict[str, Any] | None:
     """Show who steers together, what waits, and what was applied."""
     from odyssey_nb.widgets.crowd import panel_of
 
+    if headless():
+        return {"text/plain": repr(crowd)}
     return _bundle(panel_of(crowd), crowd, **wanted)
 
 
@@ -162,6 +164,8 @@ def _show_invitations(invitations: Invitations, **wanted: Any) -> dict[str, Any]
     """Show a card for each, whose link the page gets by message and never saves."""
     from odyssey_nb.widgets.crowd import InvitationCards
 
+    if headless():
+        return {"text/plain": repr(invitations)}
     return _bundle(InvitationCards(invitations), invitations, **wanted)
 
 
