@@ -11,6 +11,7 @@ The map of the package, from what a user touches down to what crosses a process 
 - `script`: one timeline, to play live or as a simulation
 - `aio`: the functions that wait, to be awaited
 - `metrics`: figures of clips, with their sources and intervals; `plots` draws them
+- `export`: clips as data sets, for LeRobot and webdataset
 - `simulate`, `simulations`: scripted streams, faster than real time
 - `sweep`: many of them, over prompts and parameters
 - `sliders`: a prompt with controls in it; `prompt`, `scale`, `mix`: what it is made of
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
         usage,
         watch,
     )
-    from odyssey_nb.research import metrics, plots
+    from odyssey_nb.research import export, metrics, plots
     from odyssey_nb.research.orchestrator import Orchestrator
 
 __version__ = VERSION
@@ -81,6 +82,7 @@ __all__ = [
     "disconnect",
     "doctor",
     "end",
+    "export",
     "grid",
     "interact",
     "kill",
@@ -117,7 +119,7 @@ def __getattr__(name: str) -> object:
         return import_module("odyssey_nb.research.orchestrator").Orchestrator
     if name == "aio":
         return import_module("odyssey_nb.aio")
-    if name in {"metrics", "plots"}:
+    if name in {"export", "metrics", "plots"}:
         return import_module(f"odyssey_nb.research.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
