@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -224,8 +225,15 @@ class Streams(ABC):
         self._check()
         if self.stream_state != StreamState.STREAMING:
             raise errors.NoStreamError("there is no active stream")
-        applied = await self._interacts.ask(self._send, wire.Update(prompt=prompt), timeout=timeout)
-        self._tell_stream(prompt=applied)
+        sent = 0.0
+
+        async def send(message: wire.FromClient) -> None:
+            nonlocal sent
+            sent = time.time()  # now is its turn
+            await self._send(message)
+
+        applied = await self._interacts.ask(send, wire.Update(prompt=prompt), timeout=timeout)
+        self._tell_stream(sent, prompt=applied)
         return applied
 
     async def mark(self, text: str = "") -> float:
@@ -355,7 +363,7 @@ class Streams(ABC):
         self.stream_state = advance_stream(self.stream_state, to)
         self._tell_stream(**more)
 
-    def _tell_stream(self, **more: str) -> None:
+    def _tell_stream(self, sent: float = 0, /, **more: str) -> None:
         self._applied = more.get("prompt", self._applied)
         self._on_event(
             StreamChanged(
@@ -364,6 +372,7 @@ class Streams(ABC):
                 state=str(self.stream_state),
                 extends=str(self.extends),
                 continues=self._continues,
+                sent=sent,
                 **more,  # type: ignore[arg-type]  # only texts are passed, and never the type
             )
         )

@@ -78,14 +78,38 @@ class Clip:
         return self._times
 
     @property
+    def arrivals(self) -> tuple[float, ...]:
+        """When each picture came here, on the clock of `times`, which the least late one sets.
+
+        A file does not keep it: of its clip they are the times.
+
+        >>> metrics.pacing(clip.arrivals).jitter  # the network's, too
+        """
+        return tuple(each.received - self._late for each in self._pictures[self._lead :])
+
+    @cached_property
+    def _late(self) -> float:
+        """How much the clock of those who took the pictures is before that of the stream."""
+        return min((each.received - each.time for each in self._pictures), default=0.0)
+
+    @property
     def events(self) -> list[dict[str, Any]]:
-        """What happened: prompts, marks, repairs; each with its `time` on the clock of `times`."""
+        """What happened: prompts, marks, repairs; each with its `time` on the clock of `times`.
+
+        A prompt of a stream of yours also has when it was `sent` and `acknowledged`, on the clock
+        of `arrivals`.
+        """
         return [
             {
                 "time": each.time,
                 "type": each.kind,
                 "applied_prompt" if each.kind in PROMPTS else "text": each.text,
             }
+            | (
+                {"sent": each.sent - self._late, "acknowledged": each.at - self._late}
+                if each.sent
+                else {}
+            )
             for each in self._happenings
         ]
 

@@ -90,7 +90,7 @@ def picture(number: int, time: float, data: bytes, *, key: bool) -> Picture:
     """Return a picture of no stream, the `number`th from 0."""
     return Picture(
         connection="", stream=0, seq=number + 1, follows=0 if key else number, time=time,
-        received=0, data=data,
+        received=time, data=data,
     )  # fmt: skip
 
 

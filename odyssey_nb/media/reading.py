@@ -61,6 +61,8 @@ def happenings(events: Iterable[Mapping[str, Any]]) -> list[Happening]:
             time=float(each.get("time", 0)),
             kind=str(each.get("type", "")),
             text=str(each.get("applied_prompt") or each.get("text") or each.get("reason") or ""),
+            at=float(each.get("acknowledged", 0)),
+            sent=float(each.get("sent", 0)),
         )
         for each in events
     ]

@@ -142,7 +142,7 @@ class HeldConnection(Held):
         if event.type == "stream_changed" and event.state == "streaming" and event.prompt:
             kind = "start" if event.stream_id else "interact"
             time = self._shown(event.stream)
-            self._remember(kind, event.stream, time, event.prompt)
+            self._remember(kind, event.stream, time, event.prompt, sent=event.sent)
             if event.continues:
                 self._remember("continued", event.stream, time, f"past {event.continues}")
         elif event.type == "status_changed":

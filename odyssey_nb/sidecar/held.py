@@ -203,13 +203,14 @@ class Held(ABC):
             latest.stream == stream and latest.state == "none" and not latest.continues
         )
 
-    def _remember(self, kind: str, stream: int, time: float, text: str) -> None:
+    def _remember(self, kind: str, stream: int, time: float, text: str, *, sent: float = 0) -> None:
         before = self._happenings[-1].at if self._happenings else 0
         happening = wire.Happening(
             connection=self.name,
             stream=stream,
             time=time,
             at=max(now(), before + CLOCK_STEP),
+            sent=sent,
             kind=kind,
             text=text,
         )

@@ -11,7 +11,7 @@ from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
 
-LINK_VERSION = 8
+LINK_VERSION = 9
 BROADCAST_SECONDS = 10.0  # how long the answer to a start waits until others can watch
 
 
@@ -259,13 +259,16 @@ class Happening:
     """Something that happened to stream number `stream`, at `time` of its pictures.
 
     Of `kind` "start", "continued", "interact", "mark" or "reconnected"; `at` is in seconds since
-    the epoch, and grows from one to the next. What was read from a file has no `connection`.
+    the epoch, and grows from one to the next. So is `sent`, when a prompt was handed to the
+    service, which acknowledged it `at`; 0 where nobody knows. What was read from a file has no
+    `connection`, and these on the clock of its pictures.
     """
 
     connection: str = ""
     stream: int
     time: float
     at: float = 0
+    sent: float = 0
     kind: str
     text: str  # the applied prompt, the mark's words, or how it was reconnected or continued
     type: Literal["happening"] = "happening"
@@ -323,7 +326,8 @@ class StreamChanged:
     """A stream began, took a prompt or ended (`state` none); `reason` says why it ended.
 
     `extends` is a word of `Extension`. `continues` says past which limit one goes on as another:
-    told when the one ends, and as the other begins.
+    told when the one ends, and as the other begins. `sent` is when the prompt was, in seconds since
+    the epoch; 0 where none was.
     """
 
     connection: str
@@ -335,6 +339,7 @@ class StreamChanged:
     message: str = ""
     extends: str = ""
     continues: str = ""
+    sent: float = 0
     type: Literal["stream_changed"] = "stream_changed"
 
 

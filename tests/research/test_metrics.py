@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from odyssey_nb.errors import UsageError
 from odyssey_nb.media.clip import Clip
@@ -216,6 +217,45 @@ def test_responsiveness_finds_the_delay(delay: float) -> None:
     assert found.answered == 1
     assert found.delay.mean == pytest.approx(delay, abs=0.11)
     assert found.null <= 0.06
+
+
+class Arrived(Filmed):
+    """A clip whose pictures came 0.2 s after they were shown, every fourth 0.03 s later."""
+
+    @property
+    def arrivals(self) -> tuple[float, ...]:
+        """What the network made of the times."""
+        return tuple(time + 0.03 * (number % 4 == 0) for number, time in enumerate(self._times))
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """With when the prompt was sent and acknowledged."""
+        return [each | {"sent": 3.91, "acknowledged": 3.97} for each in super().events]
+
+
+def test_responsiveness_tells_its_parts() -> None:
+    """It counts from the sending to the coming of the picture, and knows the acknowledgement."""
+    filmed = responding(0.3)  # from 4.3 s on, and more from picture to picture
+    arrived = Arrived(np.stack(list(filmed)), filmed._happenings)
+    found = metrics.responsiveness(arrived, window=2)
+    assert found.acknowledgement.mean == pytest.approx(0.06)
+    assert found.prompts[0][0] == 3.91
+    assert 0.39 <= found.delay.mean < 0.6
+    assert found.parts["sent → acknowledged"] == pytest.approx([0.06])
+    assert found.parts["acknowledged → seen"] == pytest.approx([found.delay.mean - 0.06])
+
+
+@given(st.integers(0, 6), st.integers(0, 6))
+@settings(max_examples=12, deadline=None)
+def test_flow_is_how_far_things_move(right: int, down: int) -> None:
+    """A picture that moves as a whole moves as far as it does; a plain one does not."""
+    coarse = np.random.default_rng(7).integers(0, 256, (18, 24), np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((192, 144), Image.Resampling.BICUBIC))
+    moved = np.roll(smooth, (down, right), axis=(0, 1))
+    pair = np.repeat(np.stack([smooth, moved])[:, 8:-8, 8:-8, None], 3, axis=3)
+    found = metrics.flow(pair)
+    assert found.mean == pytest.approx(math.hypot(right, down), abs=0.1 + 0.1 * (right + down))
+    assert metrics.flow(plain([10, 200])).mean == pytest.approx(0, abs=1e-3)
 
 
 def test_a_prompt_that_does_nothing_does_not_show() -> None:

@@ -10,6 +10,8 @@ from odyssey_nb.research.metrics.appearance import colour, flicker, motion, shar
 from odyssey_nb.research.metrics.chance import Calibration, calibration
 from odyssey_nb.research.metrics.coherence import Coherence, coherence, drift, return_to_start
 from odyssey_nb.research.metrics.difference import Difference, difference
+from odyssey_nb.research.metrics.flow import flow
+from odyssey_nb.research.metrics.live import respond
 from odyssey_nb.research.metrics.pacing import Pacing, pacing
 from odyssey_nb.research.metrics.response import Response, responsiveness
 from odyssey_nb.research.metrics.series import Estimate, Series, over
@@ -28,9 +30,11 @@ __all__ = [
     "difference",
     "drift",
     "flicker",
+    "flow",
     "motion",
     "over",
     "pacing",
+    "respond",
     "responsiveness",
     "return_to_start",
     "sharpness",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -56,6 +56,11 @@ class Response:
         return Estimate.of([each for each in self.delays if each is not None])
 
     @property
+    def acknowledgement(self) -> Estimate:
+        """Mean seconds until a prompt was acknowledged, with its interval."""
+        return Estimate.of([each for each in self.acknowledged if each is not None])
+
+    @property
     def parts(self) -> dict[str, tuple[float, ...]]:
         """The seconds of each interaction from one moment to the next, of those that had both.
 
@@ -89,6 +94,9 @@ def responsiveness(
 ) -> Response:
     """Return how soon prompts show in a clip, beyond what its pictures do by themselves.
 
+    Where the clip knows when a prompt was sent, that is from when on it counts; see `Clip.events`.
+    `respond` does the same with a stream that runs.
+
     A picture differs that is much farther from the last one before the prompt than pictures as far
     apart in time usually are without a prompt between them; two in a row must. How much is set by
     moments of the same stream without a prompt: 5 % of them may count as answered within the
@@ -106,14 +114,14 @@ def responsiveness(
         UsageError: The clip has no prompt, or no time without one to compare with.
     """
     times = times_of(clip)
-    asked = tuple(prompts if prompts is not None else _prompts(clip))
-    asked = tuple(each for each in asked if times[0] < each[0] < times[-1])
-    if not asked:
+    said = _said(clip) if prompts is None else [_Said(*each, times) for each in prompts]
+    said = [each for each in said if each.clock[0] < each.when < each.clock[-1]]
+    if not said:
         raise UsageError("no prompt was applied within the clip", hint="Call stream.interact(…).")
     vectors = np.array([embed(each) for each in each_of(clip, least=IN_A_ROW + 1)], np.float64)
     step = float(np.median(np.diff(times)))
     reach = max(IN_A_ROW + 1, round(window / step))
-    begins = [int(np.searchsorted(times, when, side="right")) - 1 for when, _ in asked]
+    begins = [int(np.searchsorted(each.clock, each.when, side="right")) - 1 for each in said]
     quiet = _quiet(len(times), begins, reach)
     if len(quiet) < 20:
         raise UsageError(
@@ -127,17 +135,40 @@ def responsiveness(
     usual *= np.quantile(in_a_row.max(axis=1), 1 - FALSE_ALARM)
     found = [_first(_distances(vectors, at, reach), usual) for at in begins]
     delays = tuple(
-        None if first is None else float(times[at + first] - when)
-        for (when, _), at, first in zip(asked, begins, found, strict=True)
+        None if first is None else float(each.clock[at + first] - each.when)
+        for each, at, first in zip(said, begins, found, strict=True)
     )
     false = [_first(each, usual) is not None for each in null]
-    return Response(asked, delays, float(np.mean(false)), len(false))
+    return Response(
+        prompts=tuple((each.when, each.words) for each in said),
+        delays=delays,
+        null=float(np.mean(false)),
+        moments=len(false),
+        acknowledged=tuple(each.acknowledged for each in said),
+    )
 
 
-def _prompts(clip: Clip) -> list[tuple[float, str]]:
-    return [
-        (each["time"], each["applied_prompt"]) for each in clip.events if each["type"] == "interact"
-    ]
+class _Said(NamedTuple):
+    """A prompt, from when on it counts, on which clock of the pictures, and its acknowledgement."""
+
+    when: float
+    words: str
+    clock: NDArray[np.float64]
+    acknowledged: float | None = None  # seconds later
+
+
+def _said(clip: Clip) -> list[_Said]:
+    """Return the prompts of `clip`: those whose sending is known by when pictures came."""
+    times, found = np.asarray(clip.times), list[_Said]()
+    for each in clip.events:
+        if each["type"] != "interact":
+            continue
+        if "sent" in each:
+            came, after = np.asarray(clip.arrivals), each["acknowledged"] - each["sent"]
+            found.append(_Said(each["sent"], each["applied_prompt"], came, after))
+        else:
+            found.append(_Said(each["time"], each["applied_prompt"], times))
+    return found
 
 
 def _quiet(length: int, begins: list[int], reach: int) -> list[int]:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def latency(parts: Response | Mapping[str, Sequence[float]], *, ax: Axes | None = None) -> Axes:
     """Draw how soon prompts show: each interaction a dot, each part a row with mean and interval.
 
-    >>> plots.latency(metrics.responsiveness(stream.last(60)))
+    >>> plots.latency(metrics.respond(stream, ["it snows", "the sun shines"], repeats=4))
 
     Args:
-        parts: What `metrics.responsiveness` found; or seconds by name.
+        parts: What `metrics.respond` or `metrics.responsiveness` found; or seconds by name.
         ax: Where to draw; the x axis is in milliseconds.
 
     Raises:
