@@ -59,7 +59,7 @@ async def udp(_patient: Patient, chart: Chart) -> None:
 async def ice_servers(patient: Patient, chart: Chart) -> None:
     """Every STUN and TURN server that the service names."""
     if not patient.up:
-        chart.skip("the service names them, and does not answer")
+        chart.skip(patient.in_the_way)
         return
     if patient.ice is None:
         async with Control.open(patient.url, patient.api_key) as control:

@@ -34,6 +34,13 @@ class Patient:
     admitted: bool = False
     ice: list[IceServer] | None = field(default=None, repr=False)
 
+    @property
+    def in_the_way(self) -> str:
+        """Why nothing can be asked of the service; empty if it can be."""
+        if not self.up:
+            return "the service does not answer"
+        return "" if self.admitted else "the service has to take the key first"
+
 
 class Chart:
     """Where a check writes down what it finds, under its own name or another."""

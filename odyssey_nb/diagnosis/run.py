@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odyssey_nb.diagnosis import bundle, left, media, page, place, service, session
 from odyssey_nb.diagnosis.examination import Check, Examination
+from odyssey_nb.diagnosis.redaction import Redaction
 from odyssey_nb.diagnosis.report import Finding, Report
 
 if TYPE_CHECKING:
@@ -41,19 +43,24 @@ def examine(
 
     began = time.monotonic()
     findings: list[Finding] = []
-    if patient.probe is None and place.in_kernel():
-        from odyssey_nb.widgets.probe import Probe
+    with tqdm(checks, desc="doctor", unit=" checks", leave=False) as bar:
+        # After the bar: JupyterLab, as it shows its first widget, gives up models that are loading.
+        if patient.probe is None and place.in_kernel():
+            from odyssey_nb.widgets.probe import Probe
 
-        patient.probe = Probe()
-    try:
-        with tqdm(checks, desc="doctor", unit=" checks", leave=False) as bar:
+            patient.probe = Probe()
+        try:
             for check in bar:
                 bar.set_postfix_str(check.name)
                 findings += Examination(check, patient).run()
-    finally:
-        if patient.probe is not None:
-            patient.probe.close()
+        finally:
+            if patient.probe is not None:
+                patient.probe.close()
     path = "" if save is None else str(save)
+    hide = Redaction([patient.api_key])  # a URL may hold who it is asked as
+    findings = [
+        replace(each, found=hide(each.found), remedy=hide(each.remedy)) for each in findings
+    ]
     report = Report(findings, seconds=time.monotonic() - began, bundle=path)
     if save is not None:
         bundle.write(Path(save), report, patient)

@@ -14,6 +14,7 @@ import jwt
 
 from odyssey_nb.client.control import Control
 from odyssey_nb.client.retry import is_loopback
+from odyssey_nb.config import settings_told
 from odyssey_nb.errors import AuthError, NotFoundError, OdysseyNBError, ServiceStartError
 from odyssey_nb.kernel.local_service import address_of
 from odyssey_nb.kernel.sessions import spell
@@ -96,6 +97,8 @@ def _unreachable(url: str, error: Exception, chart: Chart) -> None:
     else:
         here = is_loopback(url)
         remedy = "`odyssey-nb serve` starts one." if here else "Correct ODYSSEY_API_URL."
+        if not here and any(name.lower() == "https_proxy" for name in settings_told()):
+            remedy += " HTTPS_PROXY is set, and not used: a direct way is needed."
         chart.fail(f"nothing answers at {url}", remedy)
 
 
@@ -148,8 +151,8 @@ def _clock(date: str, now: float, token: str, chart: Chart) -> None:
 
 async def account(patient: Patient, chart: Chart) -> None:
     """What the account may and has used."""
-    if not patient.admitted:
-        chart.skip("the service has to take the key first")
+    if patient.in_the_way:
+        chart.skip(patient.in_the_way)
         return
     try:
         async with Control.open(patient.url, patient.api_key) as control:

@@ -42,8 +42,8 @@ async def session(patient: Patient, chart: Chart) -> None:
     if not patient.session:
         chart.skip("left out, as you asked")
         return
-    if not patient.admitted:
-        chart.skip("the service has to take the key first")
+    if patient.in_the_way:
+        chart.skip(patient.in_the_way)
         return
     async with Control.open(patient.url, patient.api_key) as control:
         try:

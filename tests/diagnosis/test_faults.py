@@ -70,11 +70,15 @@ def test_nothing_listens() -> None:
     """It is said once; what stands on it is skipped."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-    report = look(url, SERVICE, ACCOUNT, SESSION, SERVERS)
+    report = look(url.replace("//", "//me:planted@"), SERVICE, ACCOUNT, SESSION, SERVERS)
+    assert "planted" not in repr(report), "nor who asks"
     assert states(report) == {
         "service": "problem", "account": "skipped", "session": "skipped", "ICE servers": "skipped"
     }  # fmt: skip
-    assert report.about("service")[0].found == f"nothing answers at {url}"
+    assert report.about("service")[0].found == f"nothing answers at {url}".replace(
+        "//", "//[hidden]"
+    )
+    assert report.about("account")[0].found == "the service does not answer"
     assert "odyssey-nb serve" in report.about("service")[0].remedy
 
 

@@ -40,6 +40,7 @@ def test_scripts_run_in_cells(kernel: Kernel) -> None:
     """Off it fails as usual; on it works, twice, and what else is asked meanwhile is answered.
 
     What a script holds is in the list of sessions. Switched off, all of asyncio is as before.
+    Without the package the error names what to type; where others have changed asyncio, what to do.
     """
     kernel.run(SCRIPT + "before = dict(vars(asyncio)), dict(vars(asyncio.tasks))")
     assert "cannot be called from a running event loop" in kernel.run("asyncio.run(wait())")
@@ -67,11 +68,9 @@ def test_scripts_run_in_cells(kernel: Kernel) -> None:
     assert "works in cells now" in kernel.run("%odyssey asyncio on")
     assert kernel.run("asyncio.run(wait()) > second") == "True"
 
-
-def test_what_is_missing_is_said(kernel: Kernel) -> None:
-    """Without the package the error names what to type; patched by others, what to do."""
+    kernel.run("%odyssey asyncio off")
     kernel.run("import sys; sys.modules['nest_asyncio2'] = sys.modules['nest_asyncio'] = None")
     assert 'pip install "odyssey-nb[asyncio]"' in kernel.run("%odyssey asyncio on")
-    kernel.run("import asyncio; asyncio._nest_patched = True")
+    kernel.run("asyncio._nest_patched = True")
     assert "Restart the kernel" in kernel.run("%odyssey asyncio on")
     assert "as it was" in kernel.run("%odyssey asyncio off")
