@@ -134,7 +134,7 @@ def test_a_clock_that_is_off_and_a_proxy_without_websockets(service: Service) ->
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Negotiation is given up soon, where nothing can come of it."""
-    monkeypatch.setattr(session, "NEGOTIATE_SECONDS", 4)
+    monkeypatch.setattr(session, "NEGOTIATE_SECONDS", 2)
 
 
 @pytest.mark.usefixtures("impatient")
