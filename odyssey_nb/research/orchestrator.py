@@ -26,6 +26,7 @@ from odyssey_nb.research.policies import (
     Verdict,
 )
 from odyssey_nb.wire import crowd as wire
+from odyssey_nb.wire.crowd import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -255,9 +256,9 @@ class Orchestrator:
                     hint="crowd.inbox and crowd.waiting have the id of each.",
                 )
             if approved:
-                self._tell(found, "accepted", "approved: it waits for its turn")
+                self._tell(found, Kind.ACCEPTED, "approved: it waits for its turn")
             else:
-                self._tell(found, "rejected", "the moderator took it out")
+                self._tell(found, Kind.REJECTED, "the moderator took it out")
         self._changed()
 
     def pause(self) -> None:
@@ -362,12 +363,12 @@ class Orchestrator:
         found.here, found.name = message.present, message.name
         chosen = [each.id for each in self.policy.waiting if found.id in each.voters]
         if message.present and chosen:  # a page that was loaded again
-            self._answer(found.id, Verdict("voted", "", chosen[0]))
+            self._answer(found.id, Verdict(Kind.VOTED, "", chosen[0]))
 
     def _hear(self, who: str, prompt: str) -> None:
         wait = self._rates.take(who, time.monotonic())
         if wait:
-            verdict = Verdict("refused", f"too fast: wait {wait:.0f} s")
+            verdict = Verdict(Kind.REFUSED, f"too fast: wait {wait:.0f} s")
         else:
             verdict = self.policy.propose(who, prompt, self.clock())
         self._answer(who, verdict)
@@ -382,7 +383,7 @@ class Orchestrator:
             )
         )
 
-    def _tell(self, proposal: Proposal, kind: wire.Kind, text: str) -> None:
+    def _tell(self, proposal: Proposal, kind: Kind, text: str) -> None:
         for who in proposal.by:
             self._answer(who, Verdict(kind, text, proposal.id))
 
@@ -420,14 +421,14 @@ class Orchestrator:
                 applied=applied,
             )
             self._history.append(done)
-            self._tell(proposal, "applied", "yours is applied")
+            self._tell(proposal, Kind.APPLIED, "yours is applied")
         self._changed()
 
     def was_refused(self, proposal: Proposal, error: OdysseyNBError) -> None:
         """The world did not take it."""
         with self._lock:
             self._applying = None
-            self._tell(proposal, "refused", f"the world did not take it: {error}")
+            self._tell(proposal, Kind.REFUSED, f"the world did not take it: {error}")
         self._changed()
 
     def credit(self, proposal: Proposal) -> str:

@@ -11,10 +11,9 @@ import itertools
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-if TYPE_CHECKING:
-    from odyssey_nb.wire.crowd import Kind
+from odyssey_nb.wire.crowd import Kind
 
 EVERY_SECONDS = 10.0
 PER_MINUTE = 6
@@ -57,7 +56,7 @@ class Verdict:
     @property
     def refused(self) -> bool:
         """Whether nothing came of it."""
-        return self.kind == "refused"
+        return self.kind == Kind.REFUSED
 
 
 class RateLimit:
@@ -136,30 +135,32 @@ class Policy(ABC):
         """Take a proposal, or refuse it: no words, too many of them, too many that wait."""
         words = same_words(prompt)
         if not words:
-            return Verdict("refused", "it has no words")
+            return Verdict(Kind.REFUSED, "it has no words")
         if len(prompt) > self.longest:
-            return Verdict("refused", f"too long: at most {self.longest} characters")
+            return Verdict(Kind.REFUSED, f"too long: at most {self.longest} characters")
         open_ones = self._open
         same = next((each for each in open_ones if same_words(each.prompt) == words), None)
         if same is not None and who in same.by:
-            return Verdict("refused", "it waits already", same.id)
+            return Verdict(Kind.REFUSED, "it waits already", same.id)
         refusal = self._may_not(who, open_ones)
         if refusal:
-            return Verdict("refused", refusal)
+            return Verdict(Kind.REFUSED, refusal)
         if same is not None:
             same.by.append(who)
             self.vote(who, same.id)
-            return Verdict("merged", "somebody proposed the same: you stand behind it too", same.id)
+            return Verdict(
+                Kind.MERGED, "somebody proposed the same: you stand behind it too", same.id
+            )
         if len(open_ones) >= self.most:
-            return Verdict("refused", "too many wait: try again later")
+            return Verdict(Kind.REFUSED, "too many wait: try again later")
         made = Proposal(str(next(self._numbers)), prompt, [who])
         self._add(made, now)
-        return Verdict("accepted", self._welcome(), made.id)
+        return Verdict(Kind.ACCEPTED, self._welcome(), made.id)
 
     def vote(self, who: str, proposal: str) -> Verdict:
         """Give a participant's one vote to a proposal, or take it back if that is empty."""
         del who, proposal
-        return Verdict("refused", "there is no vote here")
+        return Verdict(Kind.REFUSED, "there is no vote here")
 
     def withdraw(self, who: str) -> None:
         """A participant is gone for good: what nobody else stands behind goes too."""
@@ -285,13 +286,13 @@ class Vote(Policy):
         """Give a participant's one vote to a proposal, or take it back if that is empty."""
         chosen = next((each for each in self._proposals if each.id == proposal), None)
         if proposal and chosen is None:
-            return Verdict("refused", "that round is over")
+            return Verdict(Kind.REFUSED, "that round is over")
         for each in self._proposals:
             each.voters.discard(who)
         if chosen is None:
-            return Verdict("voted", "your vote is taken back")
+            return Verdict(Kind.VOTED, "your vote is taken back")
         chosen.voters.add(who)
-        return Verdict("voted", "your vote counts", chosen.id)
+        return Verdict(Kind.VOTED, "your vote counts", chosen.id)
 
     def _choose(self) -> Proposal:
         winner = self.waiting[0]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ENTER_SECONDS = 10.0  # until a page has said who it is
 OWNER_SECONDS = 20.0  # what an owner who lost touch gets to come back
 MOVE_SECONDS = 30.0  # what a stream that has ended gets to go on as another one
+BOTH_SECONDS = 4.0  # what both together get: then the notebook has probably ended
 LOOK_SECONDS = 0.5  # between looks at both
 MOST_PAGES = 3  # of one participant; the oldest gives way
 PER_SECOND = 2.0  # what one participant may say, whatever the owner allows; ten times that at once
@@ -129,7 +130,7 @@ class Crowd:
         for gone in [each for each in self._people.values() if each.id not in staying]:
             del self._people[gone.id]
             for page in gone.pages:
-                self._send_away(page, "revoked")
+                self._send_away(page, wire.Reason.REVOKED)
         for each in roster.people[: wire.MOST_PARTICIPANTS]:
             if each.id not in self._people:
                 self._people[each.id] = _Participant(each.id, each.name, each.digest)
@@ -177,24 +178,24 @@ class Crowd:
             case "enter":
                 known = self._by_digest.get(wire.digest_of(message.token))
                 if known is None:
-                    raise _NotLetInError("unknown")
+                    raise _NotLetInError(wire.Reason.UNKNOWN)
                 found = known
                 found.name = wire.tidy(message.name, wire.LONGEST_NAME) or found.name
             case "join":
                 if not self._join or wire.digest_of(message.token) != self._join:
-                    raise _NotLetInError("unknown")
+                    raise _NotLetInError(wire.Reason.UNKNOWN)
                 if self.away:
-                    raise _NotLetInError("away")
+                    raise _NotLetInError(wire.Reason.AWAY)
                 if len(self._people) >= wire.MOST_PARTICIPANTS:
-                    raise _NotLetInError("full")
+                    raise _NotLetInError(wire.Reason.FULL)
                 token = secrets.token_urlsafe(16)
                 name = wire.tidy(message.name, wire.LONGEST_NAME)
                 found = self._admit(name or f"Guest {len(self._people) + 1}", token)
             case _:
-                raise _NotLetInError("unknown")
+                raise _NotLetInError(wire.Reason.UNKNOWN)
         for oldest in found.pages[: max(0, len(found.pages) - MOST_PAGES + 1)]:
             found.pages.remove(oldest)
-            self._send_away(oldest, "elsewhere")
+            self._send_away(oldest, wire.Reason.ELSEWHERE)
         found.pages.append(line)
         entered = wire.Entered(
             participant=found.id,
@@ -237,7 +238,7 @@ class Crowd:
         elif not self._tell_owner(said):
             problem = BUSY
         if problem:
-            self._tell(line, wire.Told(participant=found.id, kind="refused", text=problem))
+            self._tell(line, wire.Told(participant=found.id, kind=wire.Kind.REFUSED, text=problem))
 
     def _tell(self, line: Line, message: wire.ToPage) -> None:
         if not line.put(wire.to_page.to_json(message)):
@@ -329,7 +330,8 @@ class Crowds:
             with_owner = with_owner if crowd.away else now
             live = self._broadcasts.token(crowd.streams[-1]) is not None
             streamed = now if live else streamed
-            if now - with_owner >= OWNER_SECONDS:
+            neither = now - max(with_owner, streamed)
+            if now - with_owner >= OWNER_SECONDS or neither >= BOTH_SECONDS:
                 reason = "the notebook that conducts it is gone"
             elif now - streamed >= MOVE_SECONDS:
                 reason = "the stream has ended"

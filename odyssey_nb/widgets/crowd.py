@@ -6,6 +6,7 @@ Links hold tokens, so views get them by message and none is ever state, or saved
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anywidget
 import msgspec
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from odyssey_nb.research.orchestrator import Orchestrator
 
 EVERY_SECONDS = 0.2  # between two updates of the views
-QR_HINT = "pip install odyssey-nb[qr] shows it as a QR code too"
+QR_HINT = "pip install odyssey-nb[qr] shows it as a QR code too."
+LOCAL_HINT = (
+    "Only browsers on this machine can open it; others can where you connect to a service that "
+    "listens for them: odyssey-nb serve --host 0.0.0.0."
+)
 ACTIONS = {"approve", "reject", "revoke", "pause", "resume", "close", "link"}
 
 
@@ -111,14 +116,14 @@ class InvitationCards(anywidget.AnyWidget):
 
 
 def _shown(link: str) -> dict[str, Any]:
-    """Return a link as a view shows it: with its QR code as SVG, where segno is installed."""
+    """Return a link as a view shows it: with a picture of its QR code, where segno is installed."""
+    note = LOCAL_HINT if urlsplit(link).hostname in {"127.0.0.1", "localhost", "::1"} else ""
     try:
         import segno
     except ModuleNotFoundError:
-        return {"link": link, "qr": "", "note": QR_HINT}
+        return {"link": link, "qr": "", "note": f"{QR_HINT} {note}"}
     made = segno.make(link, micro=False)
-    code = made.svg_inline(scale=4, border=2, dark="#000", light="#fff")
-    return {"link": link, "qr": code, "note": ""}
+    return {"link": link, "qr": made.svg_data_uri(scale=4, border=2, light="#fff"), "note": note}
 
 
 def panel_of(crowd: Orchestrator) -> CrowdPanel:

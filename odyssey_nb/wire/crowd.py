@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 from odyssey_nb.wire.codec import Codec
@@ -21,8 +22,26 @@ LONGEST_MESSAGE = 8000  # of a page, in characters as JSON
 HERE_SECONDS = 15.0  # between two signs of life of a page or an owner
 SILENT_SECONDS = 45.0  # without one, after which a socket counts as lost
 
-Reason = Literal["unknown", "revoked", "full", "away", "elsewhere"]  # why a page may not stay
-Kind = Literal["accepted", "merged", "refused", "rejected", "applied", "voted"]  # what became of it
+
+class Reason(StrEnum):
+    """Why a page may not stay."""
+
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    FULL = "full"
+    AWAY = "away"  # the owner is, and only they may let others in
+    ELSEWHERE = "elsewhere"  # newer pages of the same participant
+
+
+class Kind(StrEnum):
+    """What became of what a participant did."""
+
+    ACCEPTED = "accepted"
+    MERGED = "merged"
+    VOTED = "voted"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    APPLIED = "applied"
 
 
 def digest_of(token: str) -> str:

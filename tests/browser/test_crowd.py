@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,7 +13,10 @@ import odyssey_nb as ody
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
+from tests.browser.conftest import Lab, OpenNotebook
+from tests.browser.test_player import LOAD
 from tests.conftest import Service, wait_until
+from tests.participant import Page as Participant
 
 pytestmark = pytest.mark.browser
 
@@ -124,3 +128,57 @@ def test_three_people_vote(stream: Stream, pages: list[Page]) -> None:
     crowd.close()
     expect(eve.locator(".told")).to_contain_text("It is over: the teacher closed it")
     assert stream.active
+
+
+CROWD = """stream = ody.start("a red house", broadcast=True)
+crowd = ody.Orchestrator(stream, mode="moderated", every=0.5)
+crowd"""
+
+
+def test_the_teacher_decides(open_notebook: OpenNotebook, lab: Lab, page: Page) -> None:
+    """The panel shows who is there and what waits, approves, rejects, pauses and sends away.
+
+    The file of the notebook holds no token; a kernel that restarts closes the crowd.
+    """
+    invite = f"crowd.invite(['Ada', {XSS!r}])"
+    notebook = open_notebook(LOAD, CROWD, invite, "%odyssey help crowd")
+    for cell in range(4):
+        notebook.run(cell)
+    cards = page.locator(".odyssey-cards input")
+    expect(cards).to_have_count(2, timeout=60_000)
+    expect(page.locator(".odyssey-cards img")).to_have_count(2)
+    links = [each.input_value() for each in cards.all()]
+    expect(page.get_by_text("--per-minute")).to_be_visible()
+    panel = page.get_by_role("group", name="steering together")
+    with closing(Participant(links[0])) as ada, closing(Participant(links[1])) as eve:
+        for each in (ada, eve):
+            each.wait("board", people=2)
+        expect(panel.get_by_text("2 here")).to_be_visible()
+        ada.propose("heavy snow")
+        eve.propose(f"fog {XSS}")
+        inbox = panel.get_by_label("what waits for you").locator("li")
+        expect(inbox).to_have_count(2)
+        expect(inbox.filter(has_text="fog")).to_contain_text(f"fog {XSS}by {XSS}")
+        panel.get_by_role("button", name="Pause").click()
+        panel.get_by_role("button", name="approve “heavy snow”").click()
+        waiting = panel.get_by_label("what waits", exact=True).locator("li")
+        expect(waiting).to_contain_text("heavy snow")
+        panel.get_by_role("button", name=re.compile("reject “fog")).click()
+        eve.wait("told", kind="rejected")
+        panel.get_by_role("button", name="Resume").click()
+        expect(panel.locator(".odyssey-applied")).to_have_text("heavy snow", timeout=20_000)
+        ada.wait("told", kind="applied")
+        panel.get_by_role("button", name=f"let {XSS} take part no more").click()
+        eve.wait("refused", reason="revoked")
+        panel.get_by_role("button", name="Link", exact=True).click()
+        shared = panel.get_by_label("link for all")
+        expect(shared).to_have_value(re.compile("#join="))
+        opened = " ".join([*links, shared.input_value()])
+        tokens = re.findall(r"#(?:me|join)=([^& ]+)", opened)
+        assert len(tokens) == 3
+        notebook.select(3)
+        notebook.save()
+        saved = (lab.folder / notebook.name).read_text()
+        assert not [each for each in tokens if each in saved]
+        notebook.restart()
+        wait_until(lambda: ada.last("over"), what="the crowd's end", seconds=30)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odyssey_nb.wire import control, link, signaling, stream, streamer
+from odyssey_nb.wire import control, crowd, link, signaling, stream, streamer
 from odyssey_nb.wire.codec import Codec, MalformedMessageError, decode_body, encode_body
 
 CODECS: dict[str, Codec[Any]] = {
@@ -25,6 +25,10 @@ CODECS: dict[str, Codec[Any]] = {
     "streamer.from_streamer": streamer.from_streamer,
     "link.from_kernel": link.from_kernel,
     "link.from_sidecar": link.from_sidecar,
+    "crowd.from_page": crowd.from_page,
+    "crowd.to_page": crowd.to_page,
+    "crowd.from_owner": crowd.from_owner,
+    "crowd.to_owner": crowd.to_owner,
 }
 MESSAGES = [
     pytest.param(codec, kind, id=f"{name}-{kind.__name__}")

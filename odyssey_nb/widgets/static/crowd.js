@@ -70,6 +70,8 @@ function render({ model, el }) {
   const inbox = element("ol", { "aria-label": "what waits for you" });
   const waiting = element("ol", { "aria-label": "what waits" });
   const people = element("ul", { "aria-label": "participants" });
+  const before = element("ol", { class: "odyssey-before", "aria-label": "what was applied before" });
+  const beforeTitle = element("h5");
   const inboxTitle = element("h5");
   const waitingTitle = element("h5");
   const peopleTitle = element("h5");
@@ -78,7 +80,7 @@ function render({ model, el }) {
     "div",
     { class: "odyssey-columns" },
     element("div", {}, inboxTitle, inbox, soon, waiting),
-    element("div", {}, peopleTitle, people),
+    element("div", {}, peopleTitle, people, beforeTitle, before),
   );
   const label = { class: "odyssey-crowd", role: "group", "aria-label": "steering together" };
   const root = element("div", { ...label, "data-lm-suppress-shortcuts": "true" });
@@ -151,6 +153,13 @@ function render({ model, el }) {
     now.dataset.applying = String(board.applying !== null);
     say(prompt, newest ? newest.prompt : running ? "nothing yet" : "nothing was applied");
     say(by, newest ? credited(newest.names, board.mode, newest.votes) : "");
+    const earlier = board.applied.slice(board.applying ? 0 : 1);
+    say(beforeTitle, earlier.length ? "Before" : "");
+    before.replaceChildren(
+      ...earlier.map(({ prompt, names, votes }) =>
+        element("li", {}, prompt, element("small", {}, credited(names, board.mode, votes))),
+      ),
+    );
     if (model.get("problem")) say(problem, model.get("problem"));
 
     say(inboxTitle, model.get("inbox").length ? "Waiting for you" : "");

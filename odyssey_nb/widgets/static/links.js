@@ -7,7 +7,7 @@ import { element, say } from "./_shared.js";
  * A link with a button that copies it, and its QR code.
  *
  * @param {string} link
- * @param {string} qr  SVG; empty without one
+ * @param {string} qr  a picture's data URL; empty without one
  * @param {string} label
  */
 export function linkCard(link, qr, label) {
@@ -26,9 +26,7 @@ export function linkCard(link, qr, label) {
   });
   const card = element("div", { class: "odyssey-link" });
   if (qr) {
-    const picture = element("img", { alt: `QR code of the ${label}` });
-    picture.src = `data:image/svg+xml,${encodeURIComponent(qr)}`;
-    card.append(picture);
+    card.append(element("img", { src: qr, alt: `QR code of the ${label}` }));
   }
   card.append(element("div", { class: "odyssey-copy" }, field, copy));
   return card;
