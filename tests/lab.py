@@ -19,6 +19,8 @@ import nbformat
 
 from tests.conftest import Service, end_local_services, find_local_service, wait_until
 
+LONGEST_START = 100.0  # seconds: it imports much, on a machine that may be busy with other tests
+
 
 @dataclass
 class Lab:
@@ -107,6 +109,10 @@ def running_lab(home: Path, **more: str) -> Iterator[Lab]:
     (settings / "notification.jupyterlab-settings").write_text(
         json.dumps({"fetchNews": "false", "checkForUpdates": False})
     )
+    # Else each page asks whether extensions want a build, for which Node.js runs twice.
+    page = home / "config" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True)
+    page.write_text(json.dumps({"buildCheck": False}))
     token = secrets.token_hex(8)
     with (home / "lab.log").open("wb") as log:
         process = subprocess.Popen(
@@ -118,7 +124,7 @@ def running_lab(home: Path, **more: str) -> Iterator[Lab]:
         )  # fmt: skip
         try:
             lab = Lab(_address(home / "jupyter-runtime"), token, home, process)
-            wait_until(lab.answers, seconds=40, what="JupyterLab's first answer")
+            wait_until(lab.answers, seconds=LONGEST_START, what="JupyterLab's first answer")
             yield lab
         finally:
             process.terminate()
@@ -139,4 +145,4 @@ def _address(runtime: Path) -> str:
                 return str(json.loads(file.read_text())["url"])
         return ""
 
-    return str(wait_until(read, seconds=40, what="JupyterLab's start"))
+    return str(wait_until(read, seconds=LONGEST_START, what="JupyterLab's start"))

@@ -41,7 +41,7 @@ def running(directory: Path, *options: str, world: str = "test_pattern") -> Iter
         process = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
     try:
         wait_until(
-            lambda: ready.exists() or process.poll() is not None, seconds=30, what="the service"
+            lambda: ready.exists() or process.poll() is not None, seconds=60, what="the service"
         )
         assert process.poll() is None, (directory / "said").read_text()
         where = json.loads(ready.read_text())
