@@ -156,25 +156,42 @@ def serve(tmp_path: Path, machine: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def kept() -> Iterator[list[Service]]:
-    """Keep one service for the tests that need nothing special, as long as it lives."""
-    kept: list[Service] = []
-    yield kept
-    for service in kept:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Services that tests share, by their options; each is kept as long as it lives."""
+    kept: dict[tuple[str, ...], Service] = {}
+
+    def find(*options: str) -> Service:
+        if options not in kept or kept[options].process.poll() is not None:
+            folder = tmp_path_factory.mktemp("kept")
+            (folder / "runtime").mkdir(mode=0o700)
+            kept[options] = launch(folder, *options, runtime=folder / "runtime")
+        return kept[options]
+
+    yield find
+    for service in kept.values():
         if service.process.poll() is None:
             service.stop()
 
 
 @pytest.fixture
-def service(kept: list[Service], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with default options that shows the test pattern; no test may leave a session."""
-    if not kept or kept[-1].process.poll() is not None:
-        folder = tmp_path_factory.mktemp("kept")
-        (folder / "runtime").mkdir(mode=0o700)
-        kept.append(launch(folder, runtime=folder / "runtime"))
-    yield kept[-1]
-    if kept[-1].process.poll() is None:
-        kept[-1].wait_free(seconds=5)
+def keep(kept: Serve) -> Iterator[Serve]:
+    """Like `serve`, for tests that may find what others left there: none may leave a session."""
+    used: list[Service] = []
+
+    def find(*options: str) -> Service:
+        used.append(kept(*options))
+        return used[-1]
+
+    yield find
+    for service in used:
+        if service.process.poll() is None:
+            service.wait_free(seconds=30)
+
+
+@pytest.fixture
+def service(keep: Serve) -> Service:
+    """A service with default options that shows the test pattern, shared as by `keep`."""
+    return keep()
 
 
 def find_local_service(runtime: Path) -> Service:

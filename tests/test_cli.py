@@ -38,19 +38,11 @@ def test_version_and_help() -> None:
     assert "serve" in odyssey_nb("--help").stdout
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (("serve", "--world", "atlantis"), "no world called 'atlantis'"),
-        (("serve", "--limit", "patience=3"), "no limit called 'patience'"),
-        (("serve", "--limit", "idle_seconds=soon"), "needs a positive number"),
-    ],
-)
-def test_a_mistake_is_one_line(words: tuple[str, ...], says: str) -> None:
+def test_a_mistake_is_one_line() -> None:
     """A wrong option is told in one line, with exit status 1."""
-    done = odyssey_nb(*words)
+    done = odyssey_nb("serve", "--world", "atlantis")
     assert done.returncode == 1
-    assert says in done.stderr
+    assert "no world called 'atlantis'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -23,7 +23,7 @@ from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.kernel.stream import Stream
 from odyssey_nb.service.worlds.test_pattern import read
 from odyssey_nb.wire.link import Picture
-from tests.conftest import Service, wait_until
+from tests.conftest import Serve, Service, wait_until
 from tests.kernel.conftest import Kernel
 from tests.relay import Line
 
@@ -168,9 +168,9 @@ def test_a_loop_that_awaits(stream: Stream) -> None:
     assert ticks > 5
 
 
-def test_a_loop_over_a_stream_that_is_lost(serve: Callable[..., Service]) -> None:
+def test_a_loop_over_a_stream_that_is_lost(keep: Serve) -> None:
     """A connection that breaks for good is no end: the loop raises what is wrong."""
-    service = serve("--limit", "lost_socket_seconds=0.5", "--streamers", "1")
+    service = keep("--limit", "lost_socket_seconds=0.5", "--streamers", "1")
     with Line(service.url) as line:
         stream = ody.connect(url=line.url, api_key=service.api_key).start("a forest")
         pictures = iter(stream)
@@ -183,9 +183,8 @@ def test_a_loop_over_a_stream_that_is_lost(serve: Callable[..., Service]) -> Non
         get_manager().release_all("the test is over", budget=5)
 
 
-def test_a_loop_outlives_a_repair(serve: Callable[..., Service]) -> None:
+def test_a_loop_outlives_a_repair(service: Service) -> None:
     """While the same session is taken up again a loop and a callback wait, and then go on."""
-    service = serve("--streamers", "1")
     with Line(service.url) as line:
         stream = ody.connect(url=line.url, api_key=service.api_key).start("a forest")
         handle, pictures = stream.on_frame(lambda _: None), stream.live(timeout=30)

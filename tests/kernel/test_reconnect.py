@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,14 +10,14 @@ import odyssey_nb as ody
 from odyssey_nb import errors
 from odyssey_nb.kernel.connection import Connection
 from odyssey_nb.kernel.runtime import get_manager
-from tests.conftest import Service, wait_until
+from tests.conftest import Serve, Service, wait_until
 from tests.relay import Line
 
 
 @pytest.fixture
-def forgetful(serve: Callable[..., Service]) -> Service:
+def forgetful(keep: Serve) -> Service:
     """A service that waits half a second for a socket that is gone."""
-    return serve("--limit", "lost_socket_seconds=0.5", "--streamers", "1")
+    return keep("--limit", "lost_socket_seconds=0.5", "--streamers", "1")
 
 
 @pytest.fixture

@@ -27,13 +27,18 @@ from odyssey_nb.leasefile import read_note
 from tests.conftest import Serve, Service, wait_until
 from tests.kernel.conftest import Kernel, kernel_for, sidecars
 
+pytestmark = pytest.mark.newest
+
 Start = Callable[[str], Kernel]
 
 
 @pytest.fixture
-def single(serve: Serve) -> Service:
+def single(keep: Serve) -> Iterator[Service]:
     """A service with one streamer, of which the account may hold one."""
-    return serve("--streamers", "1", "--limit", "concurrent_streams=1")
+    service = keep("--streamers", "1", "--limit", "concurrent_streams=1")
+    yield service
+    if service.process.poll() is None:
+        service.wait_free(seconds=60)  # after 40 s also without the goodbye of a busy sidecar
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from odyssey_nb.service.openapi import described
 from odyssey_nb.service.recordings import FILES
 from odyssey_nb.service.routes.access import REGION
 from odyssey_nb.service.routes.recordings import links_of
-from odyssey_nb.service.script_source import fetch
 from odyssey_nb.wire.control import Refusal
 from odyssey_nb.wire.script import read_script, read_scripts
 from odyssey_nb.wire.simulations import (
@@ -80,6 +79,9 @@ async def _scripts_of(body: SimulationRequest, desk: Desk, longest: float) -> li
         raise ScriptError("exactly one of script, scripts and script_url")
     script, scripts = body.script, body.scripts
     if body.script_url is not None:
+        # Loads aiohttp, which nothing else in this process needs.
+        from odyssey_nb.service.script_source import fetch
+
         found = await fetch(body.script_url, allow_private=desk.private_script_urls)
         batch = isinstance(found, list) and bool(found) and isinstance(found[0], list)
         script, scripts = (None, found) if batch else (found, None)
