@@ -46,10 +46,15 @@ def busy_cell(page: Page) -> Locator:
     return page.locator(".jp-InputArea-prompt", has_text="[*]:").first
 
 
-def test_pictures_arrive_and_follow_the_prompt(open_notebook: Open) -> None:
-    """Painted pixels carry growing picture numbers, and the prompt that was typed into the box."""
-    notebook = open_notebook(LOAD, START)
-    notebook.run_all()
+def test_pictures_arrive_and_follow_the_prompt(open_notebook: Open, lab: Lab) -> None:
+    """Painted pixels carry growing numbers, and the prompt that was typed, or chosen by a slider.
+
+    After Disconnect, a prompt in the box connects again and starts a stream.
+    """
+    sliders = 'ody.sliders("a {weather} forest", weather=["sunny", "foggy"])'
+    notebook = open_notebook(LOAD, START, sliders)
+    notebook.run(0)
+    notebook.run(1)
     notebook.wait_live(pictures=3)
     first, shown = canvas(notebook)
     assert shown == prompt_hash("a misty forest at dawn")
@@ -68,16 +73,17 @@ def test_pictures_arrive_and_follow_the_prompt(open_notebook: Open) -> None:
     wait_until(lambda: canvas(notebook)[1] == prompt_hash("heavy snow"), what="the new prompt")
     expect(notebook.player).to_have_attribute("data-status", "connected")
 
-
-def test_a_slider_changes_the_world(open_notebook: Open) -> None:
-    """Choosing another word in the sentence steers the stream."""
-    notebook = open_notebook(
-        LOAD, START, 'ody.sliders("a {weather} forest", weather=["sunny", "foggy"])'
-    )
-    notebook.run_all()
-    notebook.wait_live()
+    notebook.run(2)
     notebook.page.get_by_role("combobox", name="weather").select_option("foggy")
     wait_until(lambda: canvas(notebook)[1] == prompt_hash("a foggy forest"), what="the new prompt")
+
+    player = notebook.player
+    player.get_by_label("disconnect and free the streamer").click()
+    lab.service().wait_free(seconds=5)
+    player.get_by_label("prompt", exact=True).fill("a calm sea")
+    player.get_by_label("start a stream").click()
+    expect(player).to_have_attribute("data-streaming", "true", timeout=20_000)
+    wait_until(lambda: canvas(notebook)[1] == prompt_hash("a calm sea"), what="the new stream")
 
 
 def test_the_controls_work_while_a_cell_runs(open_notebook: Open, lab: Lab) -> None:
@@ -102,38 +108,15 @@ def test_the_controls_work_while_a_cell_runs(open_notebook: Open, lab: Lab) -> N
     expect(busy_cell(notebook.page)).to_be_visible()
 
 
-def test_a_stream_starts_from_the_player(open_notebook: Open, lab: Lab) -> None:
-    """After Disconnect, a prompt in the box connects again and starts a stream."""
-    notebook = open_notebook(LOAD, START)
-    notebook.run_all()
-    notebook.wait_live()
-    player = notebook.player
-    player.get_by_label("disconnect and free the streamer").click()
-    lab.service().wait_free(seconds=5)
-    player.get_by_label("prompt", exact=True).fill("a calm sea")
-    player.get_by_label("start a stream").click()
-    expect(player).to_have_attribute("data-streaming", "true", timeout=20_000)
-    wait_until(lambda: canvas(notebook)[1] == prompt_hash("a calm sea"), what="the new stream")
+def test_reloading_the_page_and_restarting_the_kernel(
+    open_notebook: Open, lab: Lab, page: Page
+) -> None:
+    """After a reload the view comes back and goes on from the newest keyframe.
 
-
-def test_restarting_the_kernel_frees_the_streamer(open_notebook: Open, lab: Lab) -> None:
-    """Two seconds after Restart in the menu the slot is free, and the Player says what happened."""
+    Two seconds after Restart in the menu the slot is free, and the Player says what happened.
+    """
     patient = "from odyssey_nb.kernel import hooks\nhooks.BUDGET_SECONDS = 2.2"  # on a busy machine
     notebook = open_notebook(LOAD, patient, START)
-    notebook.run_all()
-    notebook.wait_live()
-    service = lab.service()
-    notebook.restart()
-    service.wait_free(seconds=2)
-    said = re.compile(
-        r"the kernel restarted; session released \d\.\d+ s later; run the connect cell"
-    )
-    expect(notebook.stage).to_have_text(said, timeout=10_000)
-
-
-def test_a_reloaded_page_shows_the_stream_again(open_notebook: Open, page: Page) -> None:
-    """Reloading ends nothing: the view comes back and goes on from the newest keyframe."""
-    notebook = open_notebook(LOAD, START)
     notebook.run_all()
     notebook.wait_live()
     notebook.save()
@@ -142,31 +125,13 @@ def test_a_reloaded_page_shows_the_stream_again(open_notebook: Open, page: Page)
     before, _ = canvas(notebook)
     wait_until(lambda: canvas(notebook)[0] > before + 5, what="pictures after the reload")
 
-
-def test_an_unseen_player_costs_nothing(open_notebook: Open) -> None:
-    """Out of sight a view gets no pictures, unless they float in a window of their own."""
-    filler = "print('line\\n' * 120)"
-    notebook = open_notebook(LOAD, START, filler, "import odyssey_nb as o; o.status()")
-    notebook.run_all()
-    notebook.wait_live()
-    page = notebook.page
-    notebook.player.get_by_label("picture in picture").click()
-    page.locator(".jp-OutputArea-output", has_text="line").wait_for()
-    page.get_by_text("o.status()").last.scroll_into_view_if_needed()
-    expect(notebook.player).not_to_be_in_viewport()
-    floating = "document.pictureInPictureElement?.getVideoPlaybackQuality().totalVideoFrames ?? 0"
-    wait_until(lambda: page.evaluate(floating) > 20, what="floating pictures")
-    page.evaluate("document.exitPictureInPicture()")
-    wait_until(lambda: _is_still(notebook), what="an unseen view's rest")
-    still = notebook.seq
-    notebook.player.scroll_into_view_if_needed()
-    wait_until(lambda: notebook.seq > still + 5, what="pictures back in sight")
-
-
-def _is_still(notebook: Notebook) -> bool:
-    before = notebook.seq
-    notebook.page.wait_for_timeout(300)
-    return notebook.seq == before
+    service = lab.service()
+    notebook.restart()
+    service.wait_free(seconds=2)
+    said = re.compile(
+        r"the kernel restarted; session released \d\.\d+ s later; run the connect cell"
+    )
+    expect(notebook.stage).to_have_text(said, timeout=10_000)
 
 
 def test_the_tutorial_in_jupyterlab(open_notebook: Open, lab: Lab, page: Page) -> None:

@@ -13,13 +13,17 @@ from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 
+FLOATING = "document.pictureInPictureElement?.getVideoPlaybackQuality().totalVideoFrames ?? 0"
 QUIET = 3000  # milliseconds; twelve acknowledgements of a view that is seen
 
 
 def test_no_traffic_from_a_hidden_or_idle_view(
     open_notebook: Callable[..., Notebook], page: Page
 ) -> None:
-    """Out of sight, and once it is disconnected, no message of a widget passes either way."""
+    """Out of sight, and once it is disconnected, no message of a widget passes either way.
+
+    Nor does a picture, unless the view floats in a window of its own.
+    """
     comms: list[int] = []
 
     def count(payload: str | bytes) -> None:
@@ -41,10 +45,17 @@ def test_no_traffic_from_a_hidden_or_idle_view(
     notebook.run_all()
     notebook.wait_live()
     assert not is_silent(), "one that is seen speaks"
+    notebook.player.get_by_label("picture in picture").click()
     page.get_by_text("line").last.scroll_into_view_if_needed()
     expect(notebook.player).not_to_be_in_viewport()
+    wait_until(lambda: page.evaluate(FLOATING) > 20, what="floating pictures")
+    page.evaluate("document.exitPictureInPicture()")
     wait_until(is_silent, what="silence out of sight", seconds=20)
+    still = notebook.seq
+    page.wait_for_timeout(300)
+    assert notebook.seq == still
     notebook.player.scroll_into_view_if_needed()
+    wait_until(lambda: notebook.seq > still + 5, what="pictures back in sight")
     notebook.player.get_by_label("disconnect and free the streamer").click()
     expect(notebook.player).to_have_attribute("data-status", "disconnected", timeout=10_000)
     wait_until(is_silent, what="silence without a connection", seconds=20)

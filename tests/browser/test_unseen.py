@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import Lab, Notebook, OpenNotebook, open_in
+from tests.browser.conftest import Lab, Notebook, open_in
 from tests.conftest import wait_until
 from tests.plugins.chromium import FLAGS
 
@@ -37,14 +37,22 @@ def wait_counting(notebook: Notebook) -> None:
     expect(notice(notebook).locator(".odyssey-words")).to_have_text(WORDS)
 
 
-def test_a_player_out_of_sight_is_kept_and_comes_back(open_notebook: OpenNotebook) -> None:
-    """Whatever shows that somebody attends begins the time anew; two views have one notice."""
-    notebook = open_notebook(LOAD, START, "stream", TALL, "1 + 1")
-    page = notebook.page
-    notebook.run_all()
+@pytest.mark.timeout(240)
+def test_a_player_out_of_sight_is_kept_and_comes_back(lab: Lab, page: Page) -> None:
+    """Whatever shows that somebody attends begins the time anew; two views have one notice.
+
+    Show also finds the tab in JupyterLab in which the Player is. What was announced, and not
+    withdrawn, happens, and is announced no more.
+    """
+    lab.write("other.ipynb", "2 + 2")
+    cells = (LOAD, START, "stream", TALL, "1 + 1", START.split("\n")[0].replace(str(SECONDS), "8"))
+    notebook = open_in(page, lab, *cells, alone=False)
+    for cell in range(3):
+        notebook.run(cell)
     notebook.wait_live()
     expect(page.locator(".odyssey-player")).to_have_count(2)
-    page.locator(".jp-Notebook-cell").last.scroll_into_view_if_needed()
+    notebook.run(3)
+    notebook.run(4)
     wait_counting(notebook)
     expect(notice(notebook).get_by_role("status")).to_have_text(WORDS)
 
@@ -55,6 +63,8 @@ def test_a_player_out_of_sight_is_kept_and_comes_back(open_notebook: OpenNoteboo
 
     notebook.run(4)
     expect(notice(notebook)).to_have_count(0)
+    page.locator(".jp-DirListing-item", has_text="other.ipynb").dblclick()
+    expect(notebook.player).to_be_hidden(timeout=PATIENCE)
     wait_counting(notebook)
 
     page.get_by_role("button", name="Show the stream").click()
@@ -63,13 +73,7 @@ def test_a_player_out_of_sight_is_kept_and_comes_back(open_notebook: OpenNoteboo
     expect(notebook.player.locator(".odyssey-screen")).to_be_focused()
     expect(notebook.player).to_have_attribute("data-streaming", "true")
 
-
-def test_the_countdown_ends_with_the_stream(open_notebook: OpenNotebook) -> None:
-    """What was announced happens, and is announced no more."""
-    notebook = open_notebook(LOAD, START.replace(str(SECONDS), "8"), TALL, "1 + 1")
-    notebook.run_all()
-    notebook.wait_live()
-    notebook.page.locator(".jp-Notebook-cell").last.scroll_into_view_if_needed()
+    notebook.run(5)
     expect(notice(notebook)).to_have_count(1, timeout=PATIENCE)
     expect(notebook.player).to_have_attribute("data-streaming", "false", timeout=PATIENCE)
     expect(notice(notebook)).to_have_count(0)
@@ -129,17 +133,3 @@ def test_the_title_of_a_hidden_tab_counts_down(lab: Lab, tabs: Page) -> None:
     tabs.bring_to_front()
     wait_until(lambda: tabs.title() == "renamed", seconds=5, what="the title")
     expect(notebook.player).to_have_attribute("data-streaming", "true")
-
-
-def test_a_notebook_behind_another_comes_to_the_front(lab: Lab, page: Page) -> None:
-    """Show finds the tab in JupyterLab in which the Player is."""
-    lab.write("other.ipynb", "2 + 2")
-    notebook = open_in(page, lab, LOAD, START, alone=False)
-    notebook.run_all()
-    notebook.wait_live()
-    page.locator(".jp-DirListing-item", has_text="other.ipynb").dblclick()
-    expect(notebook.player).to_be_hidden(timeout=PATIENCE)
-    wait_counting(notebook)
-    page.get_by_role("button", name="Show the stream").click()
-    expect(notice(notebook)).to_have_count(0)
-    expect(notebook.player).to_be_in_viewport()
