@@ -4,8 +4,8 @@ NEWEST := .venv-newest/bin
 LOWEST := .venv-lowest/bin
 JS := tests/js/node_modules/.ready
 FAST := not (faults or slow or benchmark or cloud)
-# Most tests wait for processes, so three at a time share two cores well.
-SHARED := -n 3 --dist loadfile --no-loadscope-reorder
+# Most tests wait for processes, so four at a time share two cores well.
+SHARED := -n 4 --dist loadfile --no-loadscope-reorder
 
 # Processes come and go by the hundred in the tests; let them find their modules compiled.
 export PYTHONDONTWRITEBYTECODE :=
@@ -58,6 +58,8 @@ test-newest: .venv-newest/.ready $(JS) ## run the tests on the newest versions, 
 	@$(NEWEST)/pytest $(SHARED)
 
 .PHONY: test-lowest
+# Nor what is marked `newest`: rules, faults and races of our own code, which meet no other dependency
+# than the tests beside them do.
 test-lowest: .venv-lowest/.ready ## run the tests on the lowest versions, without browsers
 	@.ci/setup coturn
 	$(call step,pytest on the lowest versions)

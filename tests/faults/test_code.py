@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.conftest import wait_until
 from tests.faults.fault import KERNEL_DIED, KERNEL_SAYS_SO, Fault, Table
 from tests.faults.scene import PLAYS, Scene
+
+pytestmark = pytest.mark.newest
 
 TABLE = Table("Code")
 

@@ -13,6 +13,8 @@ from tests.faults import count
 from tests.faults.fault import KERNEL_DIED, Fault
 from tests.faults.scene import Scene
 
+pytestmark = pytest.mark.newest
+
 PLANT = Path(__file__).parent / "plant"
 
 

@@ -10,10 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.conftest import Service, wait_until
 from tests.faults.fault import KERNEL_DIED, KERNEL_SAYS_SO, SIDECAR_DIED, Fault, Table
 from tests.faults.scene import LOAD, PLAYS, STREAM, Scene, start_kernel
+
+pytestmark = pytest.mark.newest
 
 TABLE = Table("Processes")
 # The service's clock for a socket that is lost without a goodbye, and its sweep.

@@ -15,6 +15,8 @@ from odyssey_nb.kernel.runtime import get_manager, runtime
 from tests.conftest import Service, wait_until
 from tests.kernel.conftest import Kernel
 
+pytestmark = pytest.mark.newest
+
 
 class Time:
     """A clock that a test moves; called, it tells the time."""

@@ -242,6 +242,7 @@ def test_a_script_by_url(jobs: Jobs) -> None:
     assert [len(jobs.wait(job)["streams"]) for job in made] == [1, 2]
 
 
+@pytest.mark.newest
 def test_cancelling(jobs: Jobs) -> None:
     """Who waits can be cancelled, by its owner and once; who is under way cannot."""
     running_, waiting = jobs.submit(script=script(20)), jobs.submit(script=script())
@@ -280,6 +281,7 @@ def test_the_list(jobs: Jobs) -> None:
         assert theirs.refusal("GET", f"/simulation-jobs?{query}")[0] == 422
 
 
+@pytest.mark.newest
 def test_a_full_queue(jobs: Jobs) -> None:
     """The eleventh that waits or runs is refused, in the form of every limit; others may still."""
     made = [jobs.submit(script=script(0.1)) for _ in range(9)]
@@ -309,6 +311,7 @@ def test_a_worker_is_modest(jobs: Jobs) -> None:
     wait_until(lambda: not simulators(jobs.service.pid), what="the end of an idle worker")
 
 
+@pytest.mark.newest
 def test_killed_workers(jobs: Jobs) -> None:
     """A simulation whose worker dies is run once more, then fails; nothing half-made is left."""
     job = jobs.submit(script=script(100))
@@ -328,6 +331,7 @@ def test_killed_workers(jobs: Jobs) -> None:
     wait_until(lambda: {each.name for each in media.iterdir()} == recorded, what="tidy media")
 
 
+@pytest.mark.newest
 def test_a_killed_service(tmp_path: Path) -> None:
     """Its successor goes on with what was unfinished, and keeps what was finished."""
     with running(tmp_path, *LEASE) as service:
@@ -355,6 +359,7 @@ def test_a_killed_service(tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.newest
 def test_a_service_that_stops_loses_nothing(tmp_path: Path) -> None:
     """What it was at waits for the next one, at no cost."""
     with running(tmp_path) as service:
