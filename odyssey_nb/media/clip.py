@@ -358,12 +358,12 @@ class Clip:
         return page(self)
 
 
-def extra(name: str) -> ModuleType:
-    """Import a library that only some need."""
+def extra(name: str, *, of: str = "") -> ModuleType:
+    """Import a library that only some need, which the extra `of`, or of its own name, brings."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise UsageError(
             f"this needs {name}, which cannot be imported",
-            hint=f"Run %pip install 'odyssey-nb[{name}]'.",
+            hint=f"Run %pip install 'odyssey-nb[{of or name}]'.",
         ) from error

@@ -150,11 +150,11 @@ def test_a_against_b() -> None:
 
 @pytest.mark.parametrize("method", ["welch", "bootstrap"])
 def test_differences_hold(method: str) -> None:
-    """Of 200 intervals of unequal groups, about 95 in 100 have the difference in them."""
+    """Of 100 intervals of unequal groups, about 95 in 100 have the difference in them."""
     rng = np.random.default_rng(6)
-    groups = ((rng.normal(0, 1, 12), rng.normal(1, 3, 25)) for _ in range(200))
+    groups = ((rng.normal(0, 1, 12), rng.normal(1, 3, 25)) for _ in range(100))
     found = [metrics.difference(*each, method=method) for each in groups]
-    assert 0.9 <= sum(each.low <= 1 <= each.high for each in found) / 200 <= 0.99
+    assert 0.88 <= sum(each.low <= 1 <= each.high for each in found) / 100 <= 0.99
 
 
 def test_chance() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odyssey_nb.errors import UsageError
+from odyssey_nb.media.clip import extra
 from odyssey_nb.media.h264 import CLOCK_RATE
 from odyssey_nb.media.video import VideoWriter
 from odyssey_nb.research.export.samples import gather, told, whole
@@ -59,7 +60,7 @@ def lerobot(clips: Clip | Iterable[Clip], folder: str | Path) -> Path:
     """
     from tqdm.auto import tqdm
 
-    parquet = _parquet()
+    parquet = extra("pyarrow.parquet", of="export")
     found, folder = gather(clips), Path(folder)
     fps = _rate(found)
     (width, height), *others = dict.fromkeys(each.size for each in found)
@@ -298,15 +299,3 @@ def _rate(clips: list[Clip]) -> int:
             hint="Write a data set for each rate.",
         )
     return rates.pop()
-
-
-def _parquet() -> ModuleType:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError(
-            "this needs pyarrow, which cannot be imported",
-            hint="Run %pip install 'odyssey-nb[export]'.",
-        ) from error
-    parquet: ModuleType = pyarrow.parquet
-    return parquet

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odyssey_nb.errors import UsageError
+from odyssey_nb.media.clip import extra
 from odyssey_nb.research.metrics.series import Series, each_of, luma, times_of
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from numpy.typing import NDArray
 
     from odyssey_nb.research.metrics.series import Pictures
@@ -37,7 +35,7 @@ def flow(pictures: Pictures) -> Series:
     Raises:
         UsageError: OpenCV is not installed, or there are fewer than two pictures.
     """
-    cv2 = _opencv()
+    cv2 = extra("cv2", of="flow")
     found = [
         float(np.linalg.norm(cv2.calcOpticalFlowFarneback(*pair, None, **SETTINGS), axis=2).mean())
         for pair in pairwise(map(_grey, each_of(pictures, least=2)))
@@ -47,14 +45,3 @@ def flow(pictures: Pictures) -> Series:
 
 def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.rint(luma(picture)).astype(np.uint8)
-
-
-def _opencv() -> ModuleType:
-    try:
-        import cv2
-    except ImportError as error:
-        raise UsageError(
-            "optical flow needs OpenCV, which cannot be imported",
-            hint="Run %pip install 'odyssey-nb[flow]'.",
-        ) from error
-    return cv2

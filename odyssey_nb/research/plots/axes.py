@@ -56,16 +56,10 @@ def axes(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
             "plots need matplotlib, which cannot be imported",
             hint="Run %pip install 'odyssey-nb[plot]'.",
         ) from error
-    figure, made = pyplot.subplots(figsize=size, layout="constrained")
+    chosen = _page(rcParams) != _page(rcParamsDefault)  # by somebody, so it rules
+    with pyplot.style.context({} if chosen else STYLE):
+        _, made = pyplot.subplots(figsize=size, layout="constrained")
     made.spines[["top", "right"]].set_visible(False)
-    if _page(rcParams) == _page(rcParamsDefault):  # nobody chose a style
-        figure.patch.set_alpha(0)
-        made.patch.set_alpha(0)
-        made.tick_params(colors=INK, which="both")
-        for text in (made.xaxis.label, made.yaxis.label, made.title):
-            text.set_color(INK)
-        for spine in made.spines.values():
-            spine.set_edgecolor(INK)
     return made
 
 
