@@ -225,8 +225,10 @@ class Conductor:
                 await _within(LOOK_SECONDS if due is None else min(LOOK_SECONDS, due), self._work)
 
     def _steady(self) -> bool:
+        """Whether the stream can be steered; not while it goes on as another, or is repaired."""
         stream = self._crowd.stream
-        return stream.active and stream.broadcast is not None
+        up = stream.connection.status == "connected"
+        return up and stream.active and stream.broadcast is not None
 
     async def _apply(self, proposal: Proposal) -> None:
         deadline = time.monotonic() + STEADY_SECONDS
@@ -236,7 +238,6 @@ class Conductor:
                 applied = await asyncio.to_thread(stream.interact, proposal.prompt)
                 break
             except OdysseyNBError as error:
-                # It may be going on as another one just now.
                 if self._steady() or self._reason is not None or time.monotonic() > deadline:
                     self._crowd.was_refused(proposal, error)
                     return

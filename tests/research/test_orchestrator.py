@@ -19,21 +19,22 @@ from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.stream import Stream
 from tests.conftest import Serve, Service, wait_until
 from tests.participant import Page
+from tests.relay import Line
 
 
 @pytest.fixture
 def opened() -> Iterator[contextlib.ExitStack]:
-    """What the test opens: pages, and at last what this process holds."""
+    """What the test opens: what this process holds, pages, and at last the line between."""
     with contextlib.ExitStack() as stack:
         yield stack
-    manager = runtime().manager
-    if manager is not None:
-        manager.release_all("the test is over", budget=5)
+        manager = runtime().manager
+        if manager is not None:
+            manager.release_all("the test is over", budget=5)
 
 
-def start(service: Service, **options: Any) -> Stream:
+def start(service: Service, url: str = "", **options: Any) -> Stream:
     """A stream that others can watch."""
-    connection = ody.connect(url=service.url, api_key=service.api_key)
+    connection = ody.connect(url=url or service.url, api_key=service.api_key)
     return connection.start("a red house", broadcast=True, **options)
 
 
@@ -42,10 +43,11 @@ def test_a_queue_and_a_moderator(
 ) -> None:
     """Prompts are applied in order; run again, the cell keeps its people; the moderator decides.
 
-    What was applied is a table in which nobody's name is markup; no digest is a token; the end of
-    the stream is the end.
+    What was applied is a table in which nobody's name is markup; no digest is a token; a broken
+    network is repaired; the end of the stream is the end.
     """
-    stream = start(service)
+    line = opened.enter_context(Line(service.url))
+    stream = start(service, line.url)
     crowd = ody.Orchestrator(stream, every=0.2)
     invitations = crowd.invite(["Ada", "<b>Ben</b>"])
     assert "#me=" not in repr(invitations) + repr(invitations[0]) + repr(crowd)
@@ -93,6 +95,17 @@ def test_a_queue_and_a_moderator(
     tokens = [parse_qs(urlsplit(each.link).fragment)["me"][0] for each in invitations]
     assert digests == {hashlib.sha256(each.encode()).hexdigest() for each in tokens}
 
+    for page in (ada, ben):
+        page.close()
+    wait_until(lambda: not any(each.here for each in again.participants), what="nobody here")
+    line.cut()
+    ada = opened.enter_context(contextlib.closing(Page(invitations[0].link)))
+    wait_until(lambda: again.participants[0].here, what="a new socket", seconds=20)
+    ada.propose("a calm sea")
+    wait_until(lambda: again.inbox, what="the inbox", seconds=20)
+    again.approve(again.inbox[0].id)
+    wait_until(lambda: stream.prompt == "a calm sea", what="the fifth", seconds=30)
+
     stream.end()
     ada.wait("over", reason="the stream has ended")
     wait_until(lambda: not again.open, what="its end")
@@ -101,6 +114,7 @@ def test_a_queue_and_a_moderator(
         again.invite(1)
 
 
+@pytest.mark.slow
 def test_it_goes_on_with_its_stream(serve: Serve, opened: contextlib.ExitStack) -> None:
     """Past the stream's limit people are shown the stream that goes on, and steer it."""
     stream = start(serve("--limit", "stream_seconds=5"), extend=True)

@@ -11,7 +11,7 @@ const WAYS = { WebRTC: "WebRTC", HLS: "HLS, a few seconds behind" };
 /** What each state is called, and says. @type {Record<State, [string, string, string]>} */
 const WORDS = {
   connecting: ["Connecting", "Connecting…", "The first picture is on its way."],
-  waiting: ["Steer together", "Steer together", "The picture comes when you have joined."],
+  waiting: ["Welcome", "Welcome", "The picture comes when you have joined."],
   live: ["Live", "", ""],
   ended: ["Ended", "The stream has ended", "Thank you for watching."],
   missing: ["Not found", "There is no such stream", "It has ended, or the link is incomplete."],
