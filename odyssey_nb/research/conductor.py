@@ -23,10 +23,12 @@ from odyssey_nb.wire import crowd as wire
 from odyssey_nb.wire.signaling import CloseCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from odyssey_nb.client.crowd import CrowdSocket
     from odyssey_nb.kernel.stream import Stream
-    from odyssey_nb.research.orchestrator import Orchestrator
     from odyssey_nb.research.policies import Proposal
+    from odyssey_nb.research.room import Room
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +46,18 @@ class Conductor:
     """Conducts one crowd, from `start` until `leave` or the end of its stream.
 
     Attributes:
+        stream: What is steered; another one once a lost connection was repaired.
         page: The address of its participants' page.
         opened: Set once it is open, or has failed.
         error: Why it failed to open.
     """
 
-    def __init__(self, crowd: Orchestrator) -> None:
-        self._crowd = crowd
-        broadcast = crowd.stream.broadcast
-        if broadcast is None or not crowd.stream.active:
+    def __init__(self, room: Room, stream: Stream, closed: Callable[[str], None]) -> None:
+        self._room = room
+        self.stream = stream
+        self._closed = closed
+        broadcast = stream.broadcast
+        if broadcast is None or not stream.active:
             raise CrowdError("nobody can watch this stream, so nobody can steer it")
         if not broadcast.watch_url:
             raise CrowdError(
@@ -60,7 +65,7 @@ class Conductor:
                 hint="The local service has: ody.connect(local=True).",
             )
         self.page = broadcast.watch_url.partition("?")[0]
-        self._home = self._stream_id = broadcast_id(crowd.stream)
+        self._home = self._stream_id = broadcast_id(stream)
         self.opened = threading.Event()
         self.error: OdysseyNBError | None = None
         self._reason: str | None = None  # why it ends; None while it goes on
@@ -124,10 +129,10 @@ class Conductor:
             with self._rosters:
                 self._rosters.notify_all()
             self.opened.set()
-            self._crowd.closed(problem)
+            self._closed(problem)
 
     async def _conduct(self) -> None:
-        connection = self._crowd.stream.connection
+        connection = self.stream.connection
         access = connection.access
         stop = connection.listen(self.wake)
         lost: float | None = None
@@ -165,13 +170,13 @@ class Conductor:
                 self._look()
                 if told != self._wanted:
                     told = self._wanted
-                    await socket.send(replace(self._crowd.roster(), number=told))
+                    await socket.send(replace(self._room.roster(), number=told))
                 if self._reason is not None:
                     break
                 await self._move(socket)
-                for each in self._crowd.take_told():
+                for each in self._room.take_told():
                     await socket.send(each)
-                board = self._crowd.board()
+                board = self._room.board()
                 if said is None or replace(board, left=None) != replace(said, left=None):
                     await socket.send(board)
                     said = board
@@ -189,17 +194,17 @@ class Conductor:
                     self._rosters.notify_all()
                 self.opened.set()
             else:
-                self._crowd.take(message)
+                self._room.take(message)
 
     def _look(self) -> None:
         """Follow the stream to where it goes, or to its end."""
-        stream = self._crowd.stream
+        stream = self.stream
         if self._reason is not None or stream.active:
             return
         if stream.ended_for == "connection_lost":
             successor = stream.connection.stream
             if successor is not None:
-                self._crowd.stream = successor
+                self.stream = successor
                 return
             if stream.connection.status == "reconnecting":
                 return
@@ -207,9 +212,9 @@ class Conductor:
         self._work.set()
 
     async def _move(self, socket: CrowdSocket) -> None:
-        if self._crowd.stream.broadcast is None:
+        if self.stream.broadcast is None:
             return
-        stream_id = broadcast_id(self._crowd.stream)
+        stream_id = broadcast_id(self.stream)
         if stream_id != self._stream_id:
             self._stream_id = stream_id
             await socket.send(wire.Moved(stream=stream_id))
@@ -218,7 +223,7 @@ class Conductor:
         """Apply what is due, one after another."""
         while True:
             self._work.clear()
-            proposal, due = (None, None) if not self._steady() else self._crowd.take_due()
+            proposal, due = (None, None) if not self._steady() else self._room.take_due()
             if proposal is not None:
                 await self._apply(proposal)
             else:
@@ -226,27 +231,27 @@ class Conductor:
 
     def _steady(self) -> bool:
         """Whether the stream can be steered; not while it goes on as another, or is repaired."""
-        stream = self._crowd.stream
+        stream = self.stream
         up = stream.connection.status == "connected"
         return up and stream.active and stream.broadcast is not None
 
     async def _apply(self, proposal: Proposal) -> None:
         deadline = time.monotonic() + STEADY_SECONDS
         while True:
-            stream = self._crowd.stream
+            stream = self.stream
             try:
                 applied = await asyncio.to_thread(stream.interact, proposal.prompt)
                 break
             except OdysseyNBError as error:
                 if self._steady() or self._reason is not None or time.monotonic() > deadline:
-                    self._crowd.was_refused(proposal, error)
+                    self._room.was_refused(proposal, error)
                     return
                 await asyncio.sleep(AGAIN_SECONDS)
                 self._look()
         when = None
         with suppress(OdysseyNBError):
-            when = await asyncio.to_thread(stream.mark, self._crowd.credit(proposal))
-        self._crowd.was_applied(proposal, applied, when)
+            when = await asyncio.to_thread(stream.mark, self._room.credit(proposal))
+        self._room.was_applied(proposal, applied, when)
 
 
 _WORDS: dict[int, str] = {

@@ -1,61 +1,24 @@
-"""A class steers one stream together: who takes part, what they propose, and what is applied."""
+"""A class steers one stream together, as a teacher's notebook sees it."""
 
 from __future__ import annotations
 
-import secrets
-import threading
-import time
-from collections import deque
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from odyssey_nb.errors import AnswerTimeoutError, CrowdError, OdysseyNBError, UsageError
+from odyssey_nb.errors import AnswerTimeoutError, CrowdError, UsageError
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.research.conductor import OPEN_SECONDS, Conductor
-from odyssey_nb.research.history import Applied, History
+from odyssey_nb.research.history import History
 from odyssey_nb.research.invitations import Invitation, Invitations
-from odyssey_nb.research.policies import (
-    EVERY_SECONDS,
-    LONGEST,
-    PER_MINUTE,
-    POLICIES,
-    Policy,
-    Proposal,
-    RateLimit,
-    Verdict,
-)
+from odyssey_nb.research.policies import EVERY_SECONDS, LONGEST, PER_MINUTE, POLICIES, Policy
+from odyssey_nb.research.room import Room
 from odyssey_nb.wire import crowd as wire
-from odyssey_nb.wire.crowd import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from odyssey_nb.kernel.stream import Stream
-
-MOST_SHOWN = 30  # proposals that pages show
-LATELY = 5  # applied prompts that pages show
-MOST_REMEMBERED = 1000  # applied prompts in the history
-MOST_TOLD = 256  # messages to participants that wait to be sent; the oldest go first
-MARK_LENGTH = 200
-
-
-@dataclass(slots=True, eq=False)
-class Participant:
-    """Somebody who may take part.
-
-    Attributes:
-        id: Names them, whatever they are called.
-        name: What they want to be called.
-        here: Whether they have a page open.
-        applied: How many of their prompts were applied.
-    """
-
-    id: str
-    name: str
-    digest: str = field(repr=False)
-    here: bool = False
-    applied: int = 0
+    from odyssey_nb.research.policies import Proposal
+    from odyssey_nb.research.room import Participant
 
 
 class Orchestrator:
@@ -88,7 +51,6 @@ class Orchestrator:
         ValueError: A number makes no sense.
 
     Attributes:
-        stream: What is steered; another one once a lost connection was repaired.
         mode: How.
         problem: Why it closed by itself; empty otherwise.
     """
@@ -102,25 +64,16 @@ class Orchestrator:
         per_minute: int = PER_MINUTE,
         longest: int = LONGEST,
     ) -> None:
-        self.policy = _policy(mode, every=every, longest=longest)
+        policy = _policy(mode, every=every, longest=longest)
         if per_minute < 1:
             raise ValueError(f"per_minute must be positive, not {per_minute!r}")
-        self.mode: str = self.policy.mode
-        self.stream = stream
+        self.mode: str = policy.mode
         self.problem = ""
         self.panel: Any = None  # the widget that shows it
-        self._rates = RateLimit(per_minute)
-        self._lock = threading.RLock()
-        self._people: dict[str, Participant] = {}
-        self._join_token = secrets.token_urlsafe(16)
-        self._applying: Proposal | None = None
-        self._history: deque[Applied] = deque(maxlen=MOST_REMEMBERED)
-        self._told: deque[wire.Told] = deque(maxlen=MOST_TOLD)
-        self._paused_at: float | None = None
-        self._paused = 0.0  # seconds in all
         self._listeners: list[Callable[[], None]] = []
-        self._take_over()
-        self._conductor = Conductor(self)
+        self.room = Room(policy, per_minute, self._changed)
+        self._take_over(stream)
+        self._conductor = Conductor(self.room, stream, self._closed)
         runtime().crowds[stream.connection.name] = self
         self._conductor.start()
         if not self._conductor.opened.wait(OPEN_SECONDS):
@@ -129,20 +82,26 @@ class Orchestrator:
         if self._conductor.error is not None:
             raise self._conductor.error
 
-    def _take_over(self) -> None:
+    def _take_over(self, stream: Stream) -> None:
         """Keep the participants of one that conducts this stream already, whose place this takes.
 
         Its cell was run again, perhaps by code that was reloaded: only what it has is asked.
         """
-        connection = self.stream.connection
-        older: Any = runtime().crowds.get(connection.name)
-        if older is None or not older.open or older.stream is not self.stream:
+        older: Any = runtime().crowds.get(stream.connection.name)
+        if older is None or not older.open or older.stream is not stream:
             return
-        self._people = older._people
-        self._join_token = older._join_token
-        self._history = older._history
+        self.room.people = older.room.people
+        self.room.join_token = older.room.join_token
+        self.room.history = older.room.history
         older._conductor.leave("", say=False)
-        connection.say(f"the crowd goes on; the links of its {len(self._people)} stay good")
+        stream.connection.say(
+            f"the crowd goes on; the links of its {len(self.room.people)} stay good"
+        )
+
+    @property
+    def stream(self) -> Stream:
+        """What is steered; another one once a lost connection was repaired."""
+        return self._conductor.stream
 
     @property
     def open(self) -> bool:
@@ -152,36 +111,32 @@ class Orchestrator:
     @property
     def link(self) -> str:
         """A link by which everybody gets a token of their own; whoever has it can take part."""
-        return f"{self._conductor.page}#join={self._join_token}"
+        return f"{self._conductor.page}#join={self.room.join_token}"
 
     @property
     def participants(self) -> list[Participant]:
         """Everybody who may take part, in the order in which they came or were invited."""
-        with self._lock:
-            return list(self._people.values())
+        return self.room.participants
 
     @property
     def waiting(self) -> list[Proposal]:
         """What waits, in the order in which it would be applied."""
-        with self._lock:
-            return self.policy.waiting
+        return self.room.waiting
 
     @property
     def inbox(self) -> list[Proposal]:
         """What waits for your `approve` or `reject`."""
-        with self._lock:
-            return self.policy.inbox
+        return self.room.inbox
 
     @property
     def history(self) -> History:
         """What was applied: when, what, and who proposed it; a table. The last 1000."""
-        with self._lock:
-            return History(self._history)
+        return History(self.room.done)
 
     @property
     def paused(self) -> bool:
         """Whether nothing is applied for now."""
-        return self._paused_at is not None
+        return self.room.paused
 
     def invite(self, who: int | Iterable[str]) -> Invitations:
         """Return links, each with a token of one participant's own, as a table.
@@ -199,22 +154,13 @@ class Orchestrator:
         named = not isinstance(who, int)
         given = [f"Guest {number + 1}" for number in range(who)] if isinstance(who, int) else who
         names = [wire.tidy(each, wire.LONGEST_NAME) or "Guest" for each in given]
-        with self._lock:
-            room = wire.MOST_PARTICIPANTS - len(self._people)
-            if not 0 < len(names) <= room:
-                raise UsageError(
-                    f"{len(names)} cannot be invited, there is room for {room}",
-                    hint="crowd.revoke(name) makes room.",
-                )
-            made = []
-            for name in names:
-                token = secrets.token_urlsafe(16)
-                person = Participant(secrets.token_hex(4), name, wire.digest_of(token))
-                self._people[person.id] = person
-                made.append(Invitation.of(self._conductor.page, name, token, named=named))
+        tokens = self.room.invite(names)
         self._conductor.enrol()
-        self._changed()
-        return Invitations(made)
+        page = self._conductor.page
+        return Invitations(
+            Invitation.of(page, name, token, named=named)
+            for name, token in zip(names, tokens, strict=True)
+        )
 
     def revoke(self, who: str) -> None:
         """Let somebody take part no more: their token opens nothing, their page says so.
@@ -225,56 +171,24 @@ class Orchestrator:
         Raises:
             UsageError: Nobody is called so, or several are.
         """
-        with self._lock:
-            found = [each for each in self._people.values() if who in (each.name, each.id)]
-            if len(found) != 1:
-                raise UsageError(
-                    f"{len(found) or 'none'} of the participants are called {who!r}",
-                    hint="crowd.participants has the id of each.",
-                )
-            del self._people[found[0].id]
-            self.policy.withdraw(found[0].id)
-            self._rates.forget(found[0].id)
+        self.room.revoke(who)
         self._conductor.enrol()
-        self._changed()
 
     def approve(self, proposal: str) -> None:
         """Let what waits in `inbox` wait for its turn; `proposal` is its id."""
-        self._decide(proposal, approved=True)
+        self.room.decide(proposal, approved=True)
 
     def reject(self, proposal: str) -> None:
         """Take out what waits, and tell those behind it; `proposal` is its id."""
-        self._decide(proposal, approved=False)
-
-    def _decide(self, proposal: str, *, approved: bool) -> None:
-        with self._lock:
-            decide = self.policy.approve if approved else self.policy.remove
-            found = decide(proposal)
-            if found is None:
-                raise UsageError(
-                    f"no proposal {proposal!r} waits for that",
-                    hint="crowd.inbox and crowd.waiting have the id of each.",
-                )
-            if approved:
-                self._tell(found, Kind.ACCEPTED, "approved: it waits for its turn")
-            else:
-                self._tell(found, Kind.REJECTED, "the moderator took it out")
-        self._changed()
+        self.room.decide(proposal, approved=False)
 
     def pause(self) -> None:
         """Apply nothing, and let a vote go on for longer; proposals are still taken."""
-        with self._lock:
-            if self._paused_at is None:
-                self._paused_at = time.monotonic()
-        self._changed()
+        self.room.pause()
 
     def resume(self) -> None:
         """Apply what is due again."""
-        with self._lock:
-            if self._paused_at is not None:
-                self._paused += time.monotonic() - self._paused_at
-                self._paused_at = None
-        self._changed()
+        self.room.resume()
 
     def close(self) -> None:
         """Let nobody take part any more; the stream goes on. Safe to call again."""
@@ -290,164 +204,13 @@ class Orchestrator:
 
         return stop
 
-    def board(self) -> wire.Board:
-        """Return what everybody sees now."""
-        with self._lock:
-            waiting = self.policy.waiting
-            lately = list(self._history)[: -LATELY - 1 : -1]
-            return wire.Board(
-                mode=self.mode,
-                every=self.policy.every,
-                longest=self.policy.longest,
-                waiting=[self._seen(each) for each in waiting[:MOST_SHOWN]],
-                more=max(0, len(waiting) - MOST_SHOWN),
-                applying=None if self._applying is None else self._seen(self._applying),
-                applied=[
-                    wire.Done(prompt=each.prompt, names=list(each.names), votes=each.votes)
-                    for each in lately
-                ],
-                left=self.policy.due(self.clock()),
-                paused=self.paused,
-                people=sum(each.here for each in self._people.values()),
-            )
-
-    def _seen(self, proposal: Proposal) -> wire.Waiting:
-        return wire.Waiting(
-            id=proposal.id,
-            prompt=proposal.prompt,
-            by=list(proposal.by),
-            names=self.names(proposal.by),
-            votes=proposal.votes,
-        )
-
-    def names(self, ids: Sequence[str]) -> list[str]:
-        """Return what participants are called."""
-        return [self._people[each].name for each in ids if each in self._people]
-
-    def clock(self) -> float:
-        """Return the policy's time in seconds, which stands still while paused."""
-        now = time.monotonic() if self._paused_at is None else self._paused_at
-        return now - self._paused
-
-    # What the conductor's thread calls.
-
-    def roster(self) -> wire.Roster:
-        """Return who may take part."""
-        with self._lock:
-            people = [
-                wire.Person(id=each.id, name=each.name, digest=each.digest)
-                for each in self._people.values()
-            ]
-        return wire.Roster(people=people, join=wire.digest_of(self._join_token))
-
-    def take(self, message: wire.ToOwner) -> None:
-        """Follow what participants do."""
-        with self._lock:
-            match message.type:
-                case "joined":
-                    person = message.person
-                    self._people[person.id] = Participant(person.id, person.name, person.digest)
-                case "present":
-                    self._greet(message)
-                case "proposed" if message.participant in self._people:
-                    self._hear(message.participant, message.prompt)
-                case "voted" if message.participant in self._people:
-                    verdict = self.policy.vote(message.participant, message.proposal)
-                    self._answer(message.participant, verdict)
-        self._changed()
-
-    def _greet(self, message: wire.Present) -> None:
-        found = self._people.get(message.participant)
-        if found is None:
-            return
-        found.here, found.name = message.present, message.name
-        chosen = [each.id for each in self.policy.waiting if found.id in each.voters]
-        if message.present and chosen:  # a page that was loaded again
-            self._answer(found.id, Verdict(Kind.VOTED, "", chosen[0]))
-
-    def _hear(self, who: str, prompt: str) -> None:
-        wait = self._rates.take(who, time.monotonic())
-        if wait:
-            verdict = Verdict(Kind.REFUSED, f"too fast: wait {wait:.0f} s")
-        else:
-            verdict = self.policy.propose(who, prompt, self.clock())
-        self._answer(who, verdict)
-
-    def _answer(self, who: str, verdict: Verdict) -> None:
-        self._told.append(
-            wire.Told(
-                participant=who,
-                kind=verdict.kind,
-                text=verdict.text,
-                proposal=verdict.proposal,
-            )
-        )
-
-    def _tell(self, proposal: Proposal, kind: Kind, text: str) -> None:
-        for who in proposal.by:
-            self._answer(who, Verdict(kind, text, proposal.id))
-
-    def take_told(self) -> list[wire.Told]:
-        """Return what is to be told to participants, once."""
-        with self._lock:
-            told = list(self._told)
-            self._told.clear()
-            return told
-
-    def take_due(self) -> tuple[Proposal | None, float | None]:
-        """Return what is to be applied now, or in how many seconds something will be."""
-        with self._lock:
-            if self.paused:
-                return None, None
-            self._applying = proposal = self.policy.take(self.clock())
-            due = self.policy.due(self.clock())
-        if proposal is not None:
-            self._changed()
-        return proposal, due
-
-    def was_applied(self, proposal: Proposal, applied: str, when: float | None) -> None:
-        """Remember what was applied, and tell those behind it."""
-        with self._lock:
-            self._applying = None
-            for who in proposal.by:
-                if who in self._people:
-                    self._people[who].applied += 1
-            done = Applied(
-                at=datetime.now().astimezone(),
-                time=when,
-                prompt=proposal.prompt,
-                names=tuple(self.names(proposal.by)),
-                votes=proposal.votes,
-                applied=applied,
-            )
-            self._history.append(done)
-            self._tell(proposal, Kind.APPLIED, "yours is applied")
-        self._changed()
-
-    def was_refused(self, proposal: Proposal, error: OdysseyNBError) -> None:
-        """The world did not take it."""
-        with self._lock:
-            self._applying = None
-            self._tell(proposal, Kind.REFUSED, f"the world did not take it: {error}")
-        self._changed()
-
-    def credit(self, proposal: Proposal) -> str:
-        """Return what a mark says of an applied prompt."""
-        with self._lock:
-            names = ", ".join(self.names(proposal.by)) or "the class"
-        votes = f" · {proposal.votes} votes" if self.mode == "vote" else ""
-        return f"by {names}{votes}"[:MARK_LENGTH]
-
-    def closed(self, problem: str) -> None:
+    def _closed(self, problem: str) -> None:
         """It is over, for `problem` if that was not wanted."""
         self.problem = self.problem or problem
         crowds = runtime().crowds
         if crowds.get(self.stream.connection.name) is self:
             del crowds[self.stream.connection.name]
-        with self._lock:
-            for each in self._people.values():
-                each.here = False
-        self._changed()
+        self.room.empty()
 
     def _changed(self) -> None:
         self._conductor.wake()
@@ -471,9 +234,11 @@ class Orchestrator:
             state = f"closed{': ' + self.problem if self.problem else ''}"
         else:
             paused = ", paused" if self.paused else ""
-            state = f"{here} of {len(self._people)} here, {len(self.waiting)} wait{paused}"
+            state = f"{here} of {len(self.room.people)} here, {len(self.waiting)} wait{paused}"
         name = self.stream.connection.name
-        return f"<Orchestrator of {name!r}, {self.mode} every {self.policy.every:g} s: {state}>"
+        return (
+            f"<Orchestrator of {name!r}, {self.mode} every {self.room.policy.every:g} s: {state}>"
+        )
 
 
 def _policy(mode: str | Policy, *, every: float, longest: int) -> Policy:

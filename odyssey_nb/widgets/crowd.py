@@ -59,9 +59,9 @@ class CrowdPanel(anywidget.AnyWidget):
             {"id": each.id, "name": each.name, "here": each.here} for each in crowd.participants
         ]
         return {
-            "board": msgspec.to_builtins(crowd.board()),
+            "board": msgspec.to_builtins(crowd.room.board()),
             "inbox": [
-                {"id": each.id, "prompt": each.prompt, "names": crowd.names(each.by)}
+                {"id": each.id, "prompt": each.prompt, "names": crowd.room.names(each.by)}
                 for each in crowd.inbox
             ],
             "people": people,

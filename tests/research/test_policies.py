@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odyssey_nb.research.policies import (
@@ -51,6 +51,7 @@ def act(policy: Policy, action, now: float) -> tuple[float, object]:
 
 @pytest.mark.parametrize("kind", POLICIES.values(), ids=POLICIES)
 @given(actions=ACTIONS)
+@settings(max_examples=50)
 def test_bounds_hold_whatever_people_do(kind: type[Policy], actions) -> None:
     """Never too many wait, of one or of all; nothing waits twice; what is told as next is next."""
     policy, now = kind(every=EVERY, each=2, most=5), 0.0
