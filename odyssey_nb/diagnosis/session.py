@@ -26,6 +26,7 @@ from odyssey_nb.kernel.sessions import spell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from odyssey_nb.client.reservation import Hold
     from odyssey_nb.client.signaling import Signaling
     from odyssey_nb.diagnosis.patient import Chart, Patient
     from odyssey_nb.wire.control import IceServer, SessionGrant
@@ -51,22 +52,25 @@ async def session(patient: Patient, chart: Chart) -> None:
         except (LimitError, NoStreamerError) as error:
             chart.warn(f"it could not be tried: {error}", f"{error.hint} `{spell('sessions')}`")
             return
-        with _leased(patient.url, grant):
-            async with holding(control, grant) as hold:
-                patient.ice = await control.ice_servers(grant.signalling_url)
-                token = await control.session_token(grant.session_id)
-                began = time.monotonic()
-                try:
-                    async with control.signaling(
-                        grant.signalling_url, grant.session_id, token
-                    ) as signaling:
-                        hold.signaling = signaling
-                        offer = await _offer(signaling)
-                        took = time.monotonic() - began
-                        chart.ok(f"opened in {took:.1f} s", of="WebSocket")
-                        await _negotiate(signaling, offer, patient, chart)
-                except (NegotiationError, SocketLostError) as error:
-                    await _no_socket(control, grant, str(error), chart)
+        async with holding(control, grant) as hold:
+            with _leased(patient.url, grant):
+                await _try(control, hold, patient, chart)
+
+
+async def _try(control: Control, hold: Hold, patient: Patient, chart: Chart) -> None:
+    """Open the socket of a session that is held, and bring its video up."""
+    grant = hold.grant
+    patient.ice = await control.ice_servers(grant.signalling_url)
+    token = await control.session_token(grant.session_id)
+    began = time.monotonic()
+    try:
+        async with control.signaling(grant.signalling_url, grant.session_id, token) as signaling:
+            hold.signaling = signaling
+            offer = await _offer(signaling)
+            chart.ok(f"opened in {time.monotonic() - began:.1f} s", of="WebSocket")
+            await _negotiate(signaling, offer, patient, chart)
+    except (NegotiationError, SocketLostError) as error:
+        await _no_socket(control, grant, str(error), chart)
 
 
 @contextmanager

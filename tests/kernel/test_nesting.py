@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +76,49 @@ def test_scripts_run_in_cells(kernel: Kernel) -> None:
     kernel.run("asyncio._nest_patched = True")
     assert "Restart the kernel" in kernel.run("%odyssey asyncio on")
     assert "as it was" in kernel.run("%odyssey asyncio off")
+
+
+NESTED = """
+import asyncio, sys
+from importlib import metadata
+
+real = metadata.version
+metadata.version = lambda name: sys.argv[1] if name == "ipykernel" else real(name)
+
+from odyssey_nb.kernel import nesting
+
+async def inner():
+    await asyncio.sleep(0)
+    return "inner"
+
+def tries():
+    work = inner()
+    try:
+        return asyncio.run(work)
+    except RuntimeError:
+        work.close()
+        return "refused"
+
+async def main():
+    before = [dict(vars(each)) for each in (asyncio, asyncio.events, asyncio.tasks)]
+    said = [tries()]
+    nesting.switch_on()
+    said += [tries(), tries(), "nest_asyncio2" in sys.modules]
+    nesting.switch_off()
+    after = [dict(vars(each)) for each in (asyncio, asyncio.events, asyncio.tasks)]
+    return [*said, tries(), after == before]
+
+print(asyncio.run(main()))
+"""
+
+
+@pytest.mark.parametrize(("version", "second"), [("6.31.0", False), ("7.4.0", True)])
+def test_each_kernel_has_the_package_that_suits_it(version: str, second: bool) -> None:
+    """On ipykernel 6 it is nest_asyncio, on 7 nest_asyncio2; both are taken back wholly."""
+    done = subprocess.run(
+        [sys.executable, "-c", NESTED, version], capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == str(["refused", "inner", "inner", second, "refused", True]), (
+        done.stderr
+    )
