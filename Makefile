@@ -77,6 +77,11 @@ soak: .venv-newest/.ready ## act and fail at random for MINUTES=20, and see whet
 	@.ci/setup chromium
 	@SOAK_MINUTES=$(MINUTES) $(NEWEST)/pytest -m slow tests/faults/test_soak.py
 
+.PHONY: clusters
+clusters: .venv-newest/.ready ## let Ray and Dask work on clips, and sweeps bear a service that refuses
+	@.ci/setup clusters
+	@$(NEWEST)/pytest -m slow tests/research/sweep
+
 .PHONY: bench
 ROUNDS := 3
 bench: .venv-newest/.ready ## measure in ROUNDS=3, print and write tests/benchmarks/README.md

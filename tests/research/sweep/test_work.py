@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -98,17 +99,30 @@ def test_fingerprints() -> None:
 
 
 @pytest.mark.slow
-def test_ray(store: Store) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ray(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Ray cluster does the work, and gives the same."""
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     try:
+        for last in (False, False, False, True):
+            try:
+                ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+                break
+            except Exception:
+                # It gives its own processes 15 s to start, which a busy machine may exceed
+                # (ray-project/ray#65983).
+                ray.shutdown()
+                if last:
+                    raise
         found = work(store, where, "ray")
         assert [length for length, _ in found] == [2, 3, 4]
         assert os.getpid() not in {pid for _, pid in found}
         assert work(store, lambda clip: len(clip), ray) == [2, 3, 4]
     finally:
         ray.shutdown()
+        gc.collect()  # Ray leaves open files and processes that have ended to the collector
 
 
 @pytest.mark.slow
