@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import pickle
+import threading
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import psutil
 
 from odyssey_nb.config import VERSION
 from odyssey_nb.media.clip import Clip, extra
@@ -115,20 +119,33 @@ def _opened(executor: object) -> Iterator[tuple[Submits, bool]]:
 
 @contextmanager
 def _beside() -> Iterator[Submits]:
-    """Processes beside this one, which end when they are idle, also if this one is killed.
+    """Processes beside this one, which end when they are idle, and at once if this one is killed.
 
     Not those of `concurrent.futures`: they outlive a killed kernel, and know no function that is
     written in a cell.
     """
     from loky import get_reusable_executor
 
-    pool = get_reusable_executor(timeout=IDLE_SECONDS)
+    pool = get_reusable_executor(
+        timeout=IDLE_SECONDS, initializer=_end_with, initargs=(os.getpid(),)
+    )
     try:
         yield pool
     except BaseException:
         # What runs is not wanted any more, and may take long.
         pool.shutdown(wait=True, kill_workers=True)
         raise
+
+
+def _end_with(parent: int) -> None:
+    """Have this process end as soon as `parent` does, in the middle of its work too."""
+
+    def watch() -> None:
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(parent).wait()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="odyssey-parent", daemon=True).start()
 
 
 class _Ray:

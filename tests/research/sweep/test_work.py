@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from odyssey_nb import errors
@@ -18,6 +20,7 @@ from odyssey_nb.media.clip import Clip
 from odyssey_nb.research import metrics
 from odyssey_nb.research.sweep.store import Store
 from odyssey_nb.research.sweep.work import compute, fingerprint
+from tests.conftest import wait_until
 from tests.media.colours import coloured
 
 KEYS = ["one", "two", "three"]
@@ -61,6 +64,31 @@ def test_processes_beside_the_kernel(store: Store) -> None:
     assert work(store, where) == first
     series = work(store, metrics.sharpness)
     assert [len(each) for each in series] == [2, 3, 4]
+
+
+BUSY = """
+import sys, time
+from pathlib import Path
+from odyssey_nb.research.sweep.store import Store
+from odyssey_nb.research.sweep.work import compute
+compute([lambda clip: time.sleep(600)], sys.argv[2:], Store(Path(sys.argv[1])), None, "busy")
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_none_behind(store: Store) -> None:
+    """Processes that work for it end with it, in the middle of their work."""
+    code = [sys.executable, "-c", BUSY, str(store.folder), *KEYS]
+    with subprocess.Popen(code, stderr=subprocess.DEVNULL) as busy:
+        process = psutil.Process(busy.pid)
+
+        def workers() -> list[psutil.Process]:
+            found = process.children(recursive=True)
+            return [each for each in found if any("LokyProcess" in word for word in each.cmdline())]
+
+        beside = wait_until(workers, seconds=60, what="a process that works")
+        busy.kill()
+    wait_until(lambda: not any(each.is_running() for each in beside), seconds=30, what="their end")
 
 
 def test_an_executor_of_ones_own(store: Store) -> None:
