@@ -142,11 +142,11 @@ def test_udp_is_blocked(service: Service) -> None:
     """The socket opens and video does not come: UDP and the missing relay are named."""
     with Threaded(lambda: Network.to(service.url, udp=False)) as network:
         report = look(network.it.url, SERVICE, SESSION)
+        service.wait_free(seconds=10)  # while the goodbye can get through
     assert states(report)["WebSocket"] == "ok"
     assert states(report)["ICE"] == "problem"
     assert "no TURN server is named" in report.about("ICE")[0].found
     assert "--turn" in report.about("ICE")[0].remedy
-    service.wait_free(seconds=10)
 
 
 @pytest.fixture
