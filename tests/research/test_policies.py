@@ -26,7 +26,7 @@ ACTIONS = st.lists(
     st.one_of(
         PROPOSE,
         st.tuples(st.just("vote"), PEOPLE, st.integers(0, 12).map(str)),
-        st.tuples(st.just("wait"), st.floats(0, 15), st.none()),
+        st.tuples(st.just("wait"), st.integers(0, 15), st.none()),
         st.tuples(st.just("withdraw"), PEOPLE, st.none()),
         st.tuples(st.just("approve"), st.integers(0, 12).map(str), st.none()),
     ),
@@ -211,8 +211,8 @@ def test_what_is_refused() -> None:
             Queue(**wrong)
 
 
-@given(st.integers(1, 5), st.lists(st.floats(0, 20), max_size=60))
-def test_no_minute_has_more_than_its_share(per_minute: int, gaps: list[float]) -> None:
+@given(st.integers(1, 5), st.lists(st.integers(0, 20), max_size=60))
+def test_no_minute_has_more_than_its_share(per_minute: int, gaps: list[int]) -> None:
     """In no minute are more taken; who waits as long as is said is taken."""
     limit, now, taken = RateLimit(per_minute), 0.0, []
     for gap in gaps:
