@@ -149,7 +149,7 @@ class Crowd:
                 except _NotLetInError as error:
                     self._send_away(line, error.reason)
                 while True:
-                    within = SEND_SECONDS if found is None else wire.SILENT_SECONDS
+                    within = SEND_SECONDS if found is None else wire.PAGE_SILENT_SECONDS
                     message = await self._hear_page(socket, within)
                     if found is None or self._people.get(found.id) is not found:
                         break

@@ -20,7 +20,8 @@ LONGEST_NAME = 40  # characters
 LONGEST_PROMPT = 1000
 LONGEST_MESSAGE = 8000  # of a page, in characters as JSON
 HERE_SECONDS = 15.0  # between two signs of life of a page or an owner
-SILENT_SECONDS = 45.0  # without one, after which a socket counts as lost
+SILENT_SECONDS = 45.0  # without one, after which an owner counts as lost
+PAGE_SILENT_SECONDS = 150.0  # the same of a page: a browser lets hidden ones speak once a minute
 
 
 class Reason(StrEnum):

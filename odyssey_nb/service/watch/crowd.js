@@ -89,7 +89,7 @@ export class CrowdLine {
   #socket = null;
   #over = false;
   #again = AGAIN_FIRST;
-  #heard = performance.now();
+  #broken = 0; // since when, by this page's clock; 0 while one is let in
 
   /** @param {string} stream @param {Ticket} ticket @param {Heard} on */
   constructor(stream, ticket, on) {
@@ -131,10 +131,10 @@ export class CrowdLine {
 
   /** @param {any} message */
   #hear(message) {
-    this.#heard = performance.now();
     switch (message.type) {
       case "entered":
         this.#again = AGAIN_FIRST;
+        this.#broken = 0;
         if (message.token) {
           this.#ticket.me = message.token;
           remember(this.#stream, message.token);
@@ -179,7 +179,8 @@ export class CrowdLine {
 
   #broke() {
     if (this.#over) return;
-    if (performance.now() - this.#heard > GIVE_UP) {
+    this.#broken ||= performance.now();
+    if (performance.now() - this.#broken > GIVE_UP) {
       this.#over = true;
       this.#on.over("the service does not answer");
       return;

@@ -179,14 +179,15 @@ export class Panel {
 
   /** @param {string} reason */
   refuse(reason) {
-    this.close(REFUSALS[/** @type {keyof typeof REFUSALS} */ (reason)] ?? reason);
+    this.close(REFUSALS[/** @type {keyof typeof REFUSALS} */ (reason)] ?? reason, "bad");
   }
 
-  /** @param {string} words */
-  close(words) {
+  /** @param {string} words @param {string} [tone] */
+  close(words, tone = "") {
     document.body.dataset.crowd = "closed";
     this.#lost = words;
-    this.#tell("bad", words);
+    say(find(".now small"), "At last");
+    this.#tell(tone, words);
   }
 
   #propose() {
