@@ -103,6 +103,7 @@ def only_loopback() -> list[str]:
     return ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 
 
+@pytest.mark.newest
 def test_the_headless_demo_with_only_the_loopback_interface(
     tmp_path: Path, machine: Path, local_service: Callable[[], Service]
 ) -> None:

@@ -18,6 +18,8 @@ from odyssey_nb.kernel import local_service as module
 from odyssey_nb.kernel.local_service import ensure_local_service
 from tests.conftest import Serve, Service, wait_until
 
+pytestmark = pytest.mark.newest
+
 ASK = "from odyssey_nb.kernel.local_service import ensure_local_service as e; print(e()[0])"
 
 

@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import Service, wait_until
 from tests.kernel.conftest import Kernel
 
+pytestmark = pytest.mark.newest
+
 Find = Callable[[], Service]
 
 

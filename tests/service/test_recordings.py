@@ -213,6 +213,7 @@ async def test_links_expire(tmp_path: Path) -> None:
                 assert time.monotonic() < deadline
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("victim", ["streamer", "service"])
 async def test_a_killed_process_costs_at_most_the_last_second(tmp_path: Path, victim: str) -> None:
     """What was written before SIGKILL is a recording: at once, or at the service's next start."""
