@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 import odyssey_nb as ody
@@ -21,7 +25,7 @@ from odyssey_nb.diagnosis.run import examine
 from odyssey_nb.errors import SettingError
 from odyssey_nb.kernel.leases import Lease
 from odyssey_nb.service.turn import relay_servers
-from tests.conftest import API_KEY, Service
+from tests.conftest import API_KEY, Service, wait_until
 from tests.meddling import meddling
 from tests.network import Network
 from tests.relay import Line, Threaded
@@ -228,4 +232,39 @@ def test_what_dead_programs_left(
     assert "reap" in report.of("problem")[0].remedy
     ody.reap()
     assert "none dangles" in examine(Patient(), checks=[LEFT])[0].found
+    service.wait_free()
+
+
+@pytest.mark.parametrize(
+    ("iat", "state", "says"),
+    [
+        (0, "ok", "within 1 s"),
+        (-20, "warning", "0:20 ahead of"),
+        (-3600, "problem", "ahead of the token's"),
+        (3600, "problem", "behind the token's"),
+        (None, "skipped", "does not say"),
+    ],
+)
+def test_the_times_of_a_token(iat: int | None, state: str, says: str) -> None:
+    """Where a service gives no Date its token tells the time; one that is opaque tells nothing."""
+    now, report = 1_800_000_000.5, Report([])
+    token = "opaque" if iat is None else jwt.encode({"iat": int(now) + iat}, "k" * 32)
+    service_check._clock("", now, token, Chart("service", report.append))
+    (found,) = report
+    assert (found.check, str(found.state)) == ("clock", state)
+    assert says in found.found
+
+
+def test_an_interrupted_command_frees_its_streamer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the session is tried: it is given back at once, and no lease is left."""
+    monkeypatch.setenv("ODYSSEY_API_URL", service.url)
+    monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
+    command = [sys.executable, "-m", "odyssey_nb.cli", "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as done:
+        wait_until(lambda: service.held, seconds=40, what="the session")
+        done.send_signal(signal.SIGINT)
+        done.wait(20)
+    assert done.returncode == 130
     service.wait_free()
