@@ -126,8 +126,10 @@ class Link:
 
     async def _over(self, before: tuple[Held, asyncio.Task[None]] | None) -> None:
         if before is not None:
-            await insist(self._end(before))
-            self._outgoing.discard(before)
+            try:
+                await insist(self._end(before))
+            finally:
+                self._outgoing.discard(before)  # also where the successor was called off
 
     async def _disconnect(self, request: wire.Disconnect) -> None:
         found = self._connections.get(request.connection)

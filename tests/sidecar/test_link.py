@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
+from typing import Any
 
 import psutil
 import pytest
 
+from odyssey_nb.sidecar.link import Link
 from odyssey_nb.wire import link as wire
 from tests.conftest import Serve, Service, wait_until
+from tests.service.raw_client import until
 from tests.sidecar.line import Line, hello, sidecar
 
 
@@ -138,6 +142,29 @@ async def test_closing_while_a_name_is_freed(serve: Serve) -> None:
                 await line.receive()
         service.wait_free(seconds=2)
         assert line.process.wait(3) == 0
+
+
+async def test_nothing_is_held_for_a_successor_that_was_called_off() -> None:
+    """Of three by one name each calls off the one before it; with the last the link is idle."""
+    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        link = Link(reader, writer, idle=lambda: None)
+        process: Any = None  # it is here
+        line = Line(process, *await asyncio.open_connection(sock=ours))
+        with closing(writer), closing(line.writer):
+            serving = asyncio.create_task(link.serve())
+            for number in (1, 2, 3):
+                line.tell(
+                    wire.Connect(
+                        id=number, connection="default", url=url, api_key="ody_k", timeout=20
+                    )
+                )
+            await line.answer(wire.Disconnect(id=4, connection="default"))
+            await until(lambda: not link.busy)
+            line.tell(wire.Goodbye(id=5, reason="test"))
+            await serving
 
 
 async def test_signals_to_the_group_do_not_end_it(service: Service) -> None:
