@@ -44,8 +44,9 @@ def write(path: Path, report: Report, patient: Patient) -> None:
         **dict(_logs()),
     }
     try:
+        path.unlink(missing_ok=True)  # others may be able to read what lies there
         with (
-            os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
+            os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle,
         ):
             for name, text in parts.items():
@@ -113,4 +114,6 @@ def _logs() -> Iterator[tuple[str, str]]:
     for log in sorted(config.runtime_dir().glob("*.log")):
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))
+            if file.tell():
+                file.readline()  # half a secret would not be known as one
             yield f"logs/{log.name}", file.read().decode(errors="replace")

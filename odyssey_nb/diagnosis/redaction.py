@@ -16,6 +16,7 @@ _LOOKS = (
     re.compile(r"\body_[\w-]+"),  # API keys
     re.compile(r"(?<=://)[^/\s@\"']+@"),  # who a URL is asked as
     re.compile(r"(?<=\?)(?:[\w.~%+-]+=[^\s\"'<>]*)"),  # what a URL is signed with
+    re.compile(r"(?<=#me=)[\w-]+|(?<=#join=)[\w-]+"),  # who takes part in a crowd
     re.compile(r"(?i)(?<=bearer )\S+"),
 )
 # What is called so, in settings, JSON and Python; the name stays.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import odyssey_nb as ody
+from odyssey_nb.diagnosis.bundle import TAIL
 from odyssey_nb.diagnosis.examination import Check
 from odyssey_nb.diagnosis.patient import Chart, Patient
 from odyssey_nb.diagnosis.redaction import HIDDEN, Redaction
@@ -79,6 +80,8 @@ def test_no_secret_is_in_it(machine: Path, tmp_path: Path, monkeypatch: pytest.M
         (f"a {JWT} b", f"a {HIDDEN} b"),
         ("ody_abc-123, and", f"{HIDDEN}, and"),
         ("https://me:pw@host/a?b=1&c=2 d", f"https://{HIDDEN}host/a?{HIDDEN} d"),
+        ("http://h/live/s#join=a-b_c d", f"http://h/live/s#join={HIDDEN} d"),
+        ("http://h/live/s#me=abc&name=Ada", f"http://h/live/s#me={HIDDEN}&name=Ada"),
         ("the token is good", "the token is good"),
         ("what? a question=mark", "what? a question=mark"),
         ("odyssey_nb 0.1.0 and ody.doctor()", "odyssey_nb 0.1.0 and ody.doctor()"),
@@ -91,6 +94,18 @@ def test_no_secret_is_in_it(machine: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_what_looks_like_a_secret(text: str, hidden: str) -> None:
     """What is known and what looks like it goes; prose, names and versions stay."""
     assert Redaction(["planted word", "", "a"])(text) == hidden
+
+
+def test_half_a_secret(machine: Path, tmp_path: Path) -> None:
+    """A log is cut at a line, and a report that others could read gives way to one they cannot."""
+    line = f"{JWT}\n"
+    (machine / "service.log").write_text(line * (2 * TAIL // len(line)))
+    file = tmp_path / "report.zip"
+    file.touch(0o644)
+    examine(Patient(), save=file, checks=[])
+    assert file.stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(file) as bundle:
+        assert set(bundle.read("logs/service.log").decode().split()) == {HIDDEN}
 
 
 def test_a_place_that_cannot_be_written() -> None:
