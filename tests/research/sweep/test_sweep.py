@@ -62,7 +62,7 @@ def seen(figure: Callable[[], int]) -> Iterator[set[int]]:
     found, over = set[int](), threading.Event()
 
     def look() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.1):
             found.add(figure())
 
     watcher = threading.Thread(target=look)
@@ -205,7 +205,7 @@ def test_a_service_that_is_asked_too_often(tmp_path: Path, monkeypatch: pytest.M
 
 CELL = """
 import odyssey_nb as ody
-sweep = ody.sweep("a {colour} wall, {n}", colour=["red", "green", "blue"], n=range(8), seconds=0.5)
+sweep = ody.sweep("a {colour} wall, {n}", colour=["red", "green", "blue"], n=range(8), seconds=0.2)
 sweep.run()
 """
 CUT = """
@@ -245,7 +245,7 @@ def test_a_killed_kernel_loses_nothing_and_repeats_nothing(
         assert len(asked) == 1
         wait_until(lambda: active(service) < 10, seconds=60, what="room in the queue")
         # Somebody else's simulation, as long, is not taken for the one that nobody has noted.
-        other = ody.simulate([(0, "start", "another wall"), (0.5, "end")], wait=False)
+        other = ody.simulate([(0, "start", "another wall"), (0.2, "end")], wait=False)
 
         kernel = kernel_for(machine, "second")
         try:
