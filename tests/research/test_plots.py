@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
 from PIL import Image
 
 from odyssey_nb.errors import UsageError
@@ -205,8 +206,14 @@ def test_a_against_b() -> None:
 
 def test_on_any_page(clip: Clip) -> None:
     """A figure of ours is clear with grey ink; in a style that was chosen, the style rules."""
-    picture = drawn(plots.pacing(clip))
+    ours = plots.pacing(clip)
+    picture = drawn(ours)
     assert picture[0, 0, 3] == 0
+    ticks = [
+        each.get_color() for axis in (ours.xaxis, ours.yaxis) for each in axis.get_ticklabels()
+    ]
+    light = to_rgba_array(ticks)[:, :3] @ (0.299, 0.587, 0.114) > 0.5
+    assert light.any() > light.all(), "Jupyter puts a box behind figures whose ticks are alike"
     for page in (255, 17):
         over = picture[..., :3] * (picture[..., 3:] / 255) + page * (1 - picture[..., 3:] / 255)
         assert np.abs(over - page).max() > 100, "something is seen"

@@ -28,8 +28,10 @@ STYLE: dict[str, Any] = {  # for figures of one's own: plt.style.use(plots.STYLE
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
+    # Jupyter puts a dark box behind a clear figure whose ticks all are light, and a light one where
+    # all are dark; these are as good as equal, and on both sides of its middle.
     "xtick.color": INK,
-    "ytick.color": INK,
+    "ytick.color": "#7f7f7f",
     "legend.frameon": False,
 }
 SIZE = 7.0, 2.6  # inches
