@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class Stage:
         for run in runs:
             if run.note.state not in OVER:
                 self._left.put(run)
+        self._names: list[str] = []  # of the connections
         self._open: dict[str, Connection] = {}
         self._stopping = threading.Event()
 
@@ -56,10 +57,8 @@ class Stage:
         count = max(1, min(at_once, self._left.qsize(), MOST_CONNECTIONS))
         with ThreadPoolExecutor(count, thread_name_prefix="odyssey-sweep") as pool:
             # Kernels find out by a context variable into which cell a progress bar belongs.
-            players = [
-                pool.submit(copy_context().run, self._player, f"{self._name} {number}")
-                for number in range(1, count + 1)
-            ]
+            self._names = [f"{self._name} {number}" for number in range(1, count + 1)]
+            players = [pool.submit(copy_context().run, self._player, each) for each in self._names]
             try:
                 waiting = set(players)
                 while waiting:
@@ -72,10 +71,11 @@ class Stage:
             raise next((each for each in errors if not _crowded(each)), errors[0])
 
     def _stop(self) -> None:
-        """End what streams; who plays there stops."""
+        """End what streams, and call off what is being opened; who plays there stops."""
         self._stopping.set()
-        for connection in list(self._open.values()):
-            connection.disconnect()
+        for name in self._names:
+            with suppress(OdysseyNBError):  # whoever plays there disconnects it too
+                get_manager().disconnect(name)
 
     def _player(self, name: str) -> None:
         """Play one run after the other on a connection of its own."""

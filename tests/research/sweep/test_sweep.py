@@ -18,7 +18,9 @@ import pytest
 import odyssey_nb as ody
 from odyssey_nb import errors, metrics, verbs
 from odyssey_nb.kernel.runtime import get_manager, runtime
+from odyssey_nb.research.sweep.live import Stage
 from odyssey_nb.research.sweep.store import Note, State, Store
+from odyssey_nb.research.sweep.sweep import Sweep
 from odyssey_nb.wire.simulations import ACTIVE
 from tests.conftest import Service, wait_until
 from tests.kernel.conftest import kernel_for
@@ -275,6 +277,38 @@ def test_live(shared: Service) -> None:
     shared.wait_free()
     assert len(jobs(shared)) == count
     assert ody.sweep("a wall", seconds=0.1).run()[0].key != sweep[0].key
+
+
+def test_live_gives_up_in_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted sweep does not wait on until a streamer is free for it."""
+    refusals, connect = list[str](), Stage._connect
+
+    def over(_sweep: Sweep) -> int:
+        held = get_manager()._find("queue 1")
+        if held is not None and held.status == "connecting":
+            raise KeyboardInterrupt
+        return 0
+
+    def connected(stage: Stage, name: str) -> object:
+        try:
+            return connect(stage, name)
+        except errors.OdysseyNBError as error:
+            refusals.append(str(error))
+            raise
+
+    monkeypatch.setattr(Sweep, "_over", over)
+    monkeypatch.setattr(Stage, "_connect", connected)
+    with running(tmp_path, "--streamers", "1") as service:
+        monkeypatch.setenv("ODYSSEY_API_URL", service.url)
+        monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
+        ody.connect("mine")
+        sweep = ody.sweep("a wall", seconds=0.5, live=1, name="queue")
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run()
+        assert refusals == ["connecting was called off"]
+        assert sweep[0].status == "waiting"
+        assert service.held == 1
+        ody.disconnect("mine")
 
 
 def test_the_verb() -> None:
