@@ -90,10 +90,8 @@ class Orchestrator:
         older: Any = runtime().crowds.get(stream.connection.name)
         if older is None or not older.open or older.stream is not stream:
             return
-        self.room.people = older.room.people
-        self.room.join_token = older.room.join_token
-        self.room.history = older.room.history
         older._conductor.leave("", say=False)
+        self.room.inherit(older.room)
         stream.connection.say(
             f"the crowd goes on; the links of its {len(self.room.people)} stay good"
         )

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -65,9 +65,19 @@ class Room:
         self._changed = changed
         self._lock = threading.RLock()
         self._applying: Proposal | None = None
+        self._joins = 0  # that were heard of
         self._told: deque[wire.Told] = deque(maxlen=MOST_TOLD)
         self._paused_at: float | None = None
         self._paused = 0.0  # seconds in all
+
+    def inherit(self, older: Room) -> None:
+        """Keep the participants and the history of another, which may not be quite over yet.
+
+        Who is here the service tells anew.
+        """
+        self.people = {each.id: replace(each, here=False) for each in older.participants}
+        self.history.extend(older.done)
+        self.join_token, self._joins = older.join_token, older._joins
 
     @property
     def participants(self) -> list[Participant]:
@@ -223,14 +233,15 @@ class Room:
                 wire.Person(id=each.id, name=each.name, digest=each.digest)
                 for each in self.people.values()
             ]
-        return wire.Roster(people=people, join=wire.digest_of(self.join_token))
+            joins = self._joins
+        return wire.Roster(people=people, join=wire.digest_of(self.join_token), joins=joins)
 
     def take(self, message: wire.ToOwner) -> None:
         """Follow what participants do."""
         with self._lock:
             match message.type:
-                case "joined":
-                    person = message.person
+                case "joined" if message.number > self._joins:  # others are told again
+                    person, self._joins = message.person, message.number
                     self.people[person.id] = Participant(person.id, person.name, person.digest)
                 case "present":
                     self._greet(message)

@@ -50,6 +50,7 @@ class _Participant:
     id: str
     name: str
     digest: str = field(repr=False)
+    number: int = 0  # of those who came by the link that all share
     pages: list[Line] = field(default_factory=list)
 
 
@@ -63,6 +64,7 @@ class Crowd:
         self._people: dict[str, _Participant] = {}
         self._by_digest: dict[str, _Participant] = {}
         self._join = ""
+        self._joins = 0  # by it
         self._owner: Line | None = None
         self._lines: set[Line] = set()  # of pages, also those that did not enter yet
         self._board = ""
@@ -128,6 +130,11 @@ class Crowd:
         self._join = roster.join
         staying = {each.id for each in roster.people[: wire.MOST_PARTICIPANTS]}
         for gone in [each for each in self._people.values() if each.id not in staying]:
+            if (
+                gone.number > roster.joins
+            ):  # it was on its way when the owner heard of them, or lost
+                self._introduce(gone)
+                continue
             del self._people[gone.id]
             for page in gone.pages:
                 self._send_away(page, wire.Reason.REVOKED)
@@ -213,11 +220,19 @@ class Crowd:
         return found
 
     def _admit(self, name: str, token: str) -> _Participant:
-        person = wire.Person(id=secrets.token_hex(4), name=name, digest=wire.digest_of(token))
-        made = _Participant(person.id, person.name, person.digest)
+        self._joins += 1
+        made = _Participant(secrets.token_hex(4), name, wire.digest_of(token), self._joins)
         self._people[made.id] = self._by_digest[made.digest] = made
-        self._tell_owner(wire.Joined(person=person), always=True)
+        self._introduce(made)
         return made
+
+    def _introduce(self, guest: _Participant) -> None:
+        """Tell the owner of somebody who came by the link that all share."""
+        person = wire.Person(id=guest.id, name=guest.name, digest=guest.digest)
+        self._tell_owner(wire.Joined(person=person, number=guest.number), always=True)
+        if guest.pages:
+            present = wire.Present(participant=guest.id, name=guest.name, present=True)
+            self._tell_owner(present, always=True)
 
     def _carry(self, message: wire.FromPage, found: _Participant, line: Line) -> None:
         """Carry what a participant says to the owner, or tell them why not."""

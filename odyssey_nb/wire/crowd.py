@@ -203,12 +203,14 @@ class Person:
 class Roster:
     """Everybody who may take part, in place of what was said before; `join` is empty or a digest.
 
-    Who is not in it any more is sent away.
+    Who is not in it any more is sent away; not those who joined after number `joins`, of whom its
+    sender had not heard.
     """
 
     people: list[Person]
     join: str = field(default="", repr=False)
     number: int = 0
+    joins: int = 0
     type: Literal["roster"] = "roster"
 
 
@@ -222,9 +224,10 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """Somebody came by the link that all share."""
+    """Somebody came by the link that all share, as number so many; it may be told twice."""
 
     person: Person
+    number: int
     type: Literal["joined"] = "joined"
 
 

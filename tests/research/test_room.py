@@ -112,3 +112,24 @@ def test_nothing_grows_without_bound(changes: list[None]) -> None:
     room.was_refused(proposal, StreamError("no"))
     assert [each.text for each in room.take_told()] == ["the world did not take it: no"]
     assert room.done == []
+
+
+def test_who_joined_is_known_once(changes: list[None]) -> None:
+    """Who was sent away does not come back by being told of twice, nor in the next one's room."""
+    room = room_of(["Ada"], Queue(every=1), changes)
+    joined = wire.Joined(person=wire.Person(id="b", name="Ben", digest="d"), number=1)
+    room.take(joined)
+    assert room.roster().joins == 1
+    room.take(wire.Present(participant=room.participants[0].id, name="Ada", present=True))
+    room.revoke("Ben")
+    heir = Room(Queue(every=1), 99, lambda: None)
+    heir.inherit(room)
+    for each in (room, heir):
+        each.take(joined)
+        assert [person.name for person in each.participants] == ["Ada"]
+    assert heir.join_token == room.join_token
+    assert not heir.participants[0].here, "the service says who is"
+    room.empty()
+    heir.take(wire.Present(participant=heir.participants[0].id, name="Ada", present=True))
+    room.empty()
+    assert heir.participants[0].here, "although the older one ends late"

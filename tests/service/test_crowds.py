@@ -155,6 +155,21 @@ async def test_who_is_let_in(shared: Service) -> None:
         await elsewhere.close()
 
 
+async def test_a_roster_from_before_somebody_joined(shared: Service) -> None:
+    """It sends away nobody of whom its owner could not know; who does know may."""
+    async with crowd_of(shared) as (crowd, owner):
+        page = await crowd.page(type="join", token="for all", name="Ada")
+        await page.hear("board")
+        joined = await owner.hear("joined")
+        await owner.say(type="roster", people=[], join=digest("for all"), joins=0)
+        assert await owner.hear("joined") == joined, "told again"
+        assert (await owner.hear("present"))["present"] is True
+        assert (await owner.hear("enrolled"))["number"] == 0
+        await owner.say(type="roster", people=[], joins=joined["number"])
+        assert (await page.hear("refused"))["reason"] == "revoked"
+        assert all(each["type"] != "refused" for each in page.heard[:-1])
+
+
 async def test_what_is_carried(shared: Service) -> None:
     """Both ways in order, to whom it concerns, no faster than anybody types, until it is over."""
     async with crowd_of(shared) as (crowd, owner):
