@@ -31,6 +31,7 @@ MOVE_SECONDS = 30.0  # what a stream that has ended gets to go on as another one
 BOTH_SECONDS = 4.0  # what both together get: then the notebook has probably ended
 LOOK_SECONDS = 0.5  # between looks at both
 MOST_PAGES = 3  # of one participant; the oldest gives way
+MOST_LINES = MOST_PAGES * wire.MOST_PARTICIPANTS + 100  # of pages, also those not let in yet
 PER_SECOND = 2.0  # what one participant may say, whatever the owner allows; ten times that at once
 TOO_FAST = "too fast: wait a moment"
 BUSY = "the notebook is too busy to hear you: try again"
@@ -96,6 +97,8 @@ class Crowd:
                     message = await hear(
                         socket, wire.from_owner, longest=None, within=wire.SILENT_SECONDS
                     )
+                    if self._owner is not line:
+                        break  # it said that before it heard of the newer one
                     self._follow(message, owns)
         except (WebSocketDisconnect, RuntimeError, TimeoutError):
             pass
@@ -146,6 +149,10 @@ class Crowd:
 
     async def attend_page(self, socket: WebSocket) -> None:
         """Serve a page: let it in if it may, then carry what it says."""
+        if len(self._lines) >= MOST_LINES:
+            with suppress(RuntimeError, WebSocketDisconnect, OSError):
+                await socket.close(CloseCode.QUOTA, "too many pages are open")
+            return
         line = Line(socket)
         self._lines.add(line)
         found: _Participant | None = None

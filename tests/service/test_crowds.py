@@ -266,6 +266,46 @@ async def test_a_crowd_that_is_left_is_closed(lost: str, monkeypatch: pytest.Mon
         await crew.settle(5)
 
 
+async def test_pages_that_only_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One too many is closed at once, whoever it is; those before it are served."""
+    monkeypatch.setattr(crowds, "MOST_LINES", 1)
+    crew, crowd = Crew(), crowds.Crowd("me", "one", "spectator")
+    pages: list[Any] = [SilentSocket(), SilentSocket()]
+    serving = crew.start(crowd.attend_page(pages[0]))
+    await until(lambda: crowd._lines)
+    await crowd.attend_page(pages[1])
+    assert [each.gone.is_set() for each in pages] == [False, True]
+    pages[0].gone.set()
+    async with asyncio.timeout(5):
+        await serving
+
+
+class LateSocket(SilentSocket):
+    """A socket that has said one thing more before it is closed."""
+
+    last: str | None = '{"type": "over", "reason": "the bell rings"}'
+
+    async def receive(self) -> Message:
+        gone = await super().receive()
+        text, self.last = self.last, None
+        return gone if text is None else {"type": "websocket.receive", "text": text}
+
+
+async def test_who_was_replaced_has_no_say() -> None:
+    """What an owner sent just before a newer one came does not count any more."""
+    crew, crowd = Crew(), crowds.Crowd("me", "one", "spectator")
+    older: Any = LateSocket()
+    newer: Any = SilentSocket()
+    async with asyncio.timeout(5):
+        first = crew.start(crowd.attend_owner(older, lambda _: None))
+        await until(lambda: not crowd.away)
+        second = crew.start(crowd.attend_owner(newer, lambda _: None))
+        await first
+        assert not crowd.closed.is_set()
+        newer.gone.set()
+        await second
+
+
 async def test_a_line_that_nobody_reads_is_bounded() -> None:
     """Boards replace each other; of the rest only so much waits."""
     socket: Any = SilentSocket()
