@@ -86,7 +86,7 @@ def test_a_tutorial_runs_unseen_with_other_parameters(
     assert not [each for each in live if each.startswith("<")], "only bars may be live"
     text = "".join(str(output.get("data", "")) for output in outputs)
     assert text.count("data:image/jpeg") == text.count("<figure data-odyssey-poster") == 1
-    assert "a sea at noon with extreme fog" in text
+    assert "extreme fog over a sea at noon" in text
 
 
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=names)

@@ -142,6 +142,7 @@ class Script:
                     stream.mark(words)
             while (passed := stream.last(0.01).times[-1]) < end:
                 time.sleep(max(0.05, end - passed))  # the newest picture is not here yet
+            bar.update(end - bar.n)  # a notebook's bar that is not full stays, in red
         return stream.last(passed + SLACK_SECONDS)[:end]
 
     def simulate(
