@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -225,6 +227,24 @@ def test_on_any_page(clip: Clip) -> None:
     colour = given.xaxis.label.get_color()
     assert plots.pacing(clip, ax=given) is given
     assert given.xaxis.label.get_color() == colour
+
+
+def test_a_notebook_shows_every_figure() -> None:
+    """The first figure of a kernel may be ours: Jupyter's backend stays as it set itself up."""
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.instance()\n"
+        "from odyssey_nb import plots\n"
+        "plots.pacing([0.0, 0.1, 0.2])\n"
+        "from matplotlib import pyplot\n"
+        "print(pyplot.isinteractive())"
+    )
+    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | backend, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip().endswith("True"), done.stdout + done.stderr
 
 
 def test_what_cannot_be_drawn(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:

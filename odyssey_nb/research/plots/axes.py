@@ -61,6 +61,10 @@ def axes(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
     chosen = _page(rcParams) != _page(rcParamsDefault)  # by somebody, so it rules
     with pyplot.style.context({} if chosen else STYLE):
         _, made = pyplot.subplots(figsize=size, layout="constrained")
+        interactive = pyplot.isinteractive()
+    # The first figure loads Jupyter's backend, which is interactive; leaving the style forgets
+    # that, and no other figure would be shown.
+    rcParams["interactive"] = interactive
     made.spines[["top", "right"]].set_visible(False)
     return made
 
