@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -35,9 +36,11 @@ class Invitations(list[Invitation]):
     """
 
     def save(self, path: str | Path) -> Path:
-        """Write names and links as CSV; return where."""
+        """Write names and links as CSV, for this user alone; return where."""
         path = Path(path)
-        with path.open("w", newline="", encoding="utf-8") as file:
+        path.unlink(missing_ok=True)  # others may be able to read what lies there
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["name", "link"])
             writer.writerows([each.name, each.link] for each in self)

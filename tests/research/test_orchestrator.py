@@ -17,6 +17,7 @@ import odyssey_nb as ody
 from odyssey_nb.errors import CrowdError, NoStreamError, UsageError
 from odyssey_nb.kernel.runtime import runtime
 from odyssey_nb.kernel.stream import Stream
+from odyssey_nb.research.invitations import Invitation, Invitations
 from tests.conftest import Serve, Service, wait_until
 from tests.participant import Page
 from tests.relay import Line
@@ -152,3 +153,14 @@ def test_what_cannot_be_steered_together(service: Service, opened: contextlib.Ex
     with pytest.raises(NoStreamError):
         ody.interact("x")
     assert not [each for each in threading.enumerate() if each.name == "odyssey-crowd"]
+
+
+def test_links_are_saved_for_oneself(tmp_path: Path) -> None:
+    """Whoever reads the file is every participant, so nobody else may, whatever lay there."""
+    file = tmp_path / "links.csv"
+    file.touch(0o644)
+    links = Invitations([Invitation.of("http://h/live/s", "Zoë, A.", "token", named=True)])
+    assert links.save(file) == file
+    assert file.stat().st_mode & 0o777 == 0o600
+    rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
+    assert rows == [["name", "link"], ["Zoë, A.", links[0].link]]
