@@ -326,7 +326,8 @@ class Sweep(Sequence["Run"]):
         >>> sweep.map(lambda clip: clip.frames.mean())
 
         Args:
-            function: Takes a clip. What it gives must go into a pickle.
+            function: Takes a clip. What it gives must go into a pickle: read no results from the
+                folder of somebody whose code you would not run.
             executor: One of `concurrent.futures`, a client of dask.distributed, or ``"ray"`` for
                 the cluster that Ray is connected to. They need this package too.
 
