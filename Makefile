@@ -4,8 +4,8 @@ NEWEST := .venv-newest/bin
 LOWEST := .venv-lowest/bin
 JS := tests/js/node_modules/.ready
 FAST := not (faults or slow or benchmark or cloud)
-# Most tests wait for processes, so four at a time share two cores well.
-SHARED := -n 4 --dist loadfile --no-loadscope-reorder
+# Most tests wait for processes, so three at a time share two cores well.
+SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 
 # Processes come and go by the hundred in the tests; let them find their modules compiled.
 export PYTHONDONTWRITEBYTECODE :=
@@ -77,10 +77,12 @@ soak: .venv-newest/.ready ## act and fail at random for MINUTES=20, and see whet
 	@.ci/setup chromium
 	@SOAK_MINUTES=$(MINUTES) $(NEWEST)/pytest -m slow tests/faults/test_soak.py
 
-.PHONY: clusters
-clusters: .venv-newest/.ready ## let Ray and Dask work on clips, and sweeps bear a service that refuses
+.PHONY: slow
+slow: .venv-newest/.ready ## what takes long and fails seldom: Ray and Dask, relays, a crowd in a notebook
+	@.ci/setup chromium
+	@.ci/setup coturn
 	@.ci/setup clusters
-	@$(NEWEST)/pytest -m slow tests/research/sweep
+	@$(NEWEST)/pytest -m slow --ignore=tests/faults/test_soak.py
 
 .PHONY: bench
 ROUNDS := 3

@@ -135,6 +135,7 @@ crowd = ody.Orchestrator(stream, mode="moderated", every=0.5)
 crowd"""
 
 
+@pytest.mark.slow
 def test_the_teacher_decides(open_notebook: OpenNotebook, lab: Lab, page: Page) -> None:
     """The panel shows who is there and what waits, approves, rejects, pauses and sends away.
 

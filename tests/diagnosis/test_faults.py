@@ -142,6 +142,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.slow
 def test_udp_is_blocked(service: Service) -> None:
     """The socket opens and video does not come: UDP and the missing relay are named."""
     with Threaded(lambda: Network.to(service.url, udp=False)) as network:
@@ -258,6 +259,7 @@ def test_the_times_of_a_token(iat: int | None, state: str, says: str) -> None:
     assert says in found.found
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_frees_its_streamer(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

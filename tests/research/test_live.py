@@ -54,6 +54,7 @@ def stream(tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Ite
     get_manager().release_all("the test is over", budget=5)
 
 
+@pytest.mark.slow
 def test_a_known_delay_is_found(stream: Stream, tmp_path: Path) -> None:
     """Acknowledged at once and seen a world's delay later; saved, the clip still tells it."""
     found = metrics.respond(stream, ["red", "blue", "green"], window=1.0, rest=0.4)

@@ -76,6 +76,7 @@ def seen(figure: Callable[[], int]) -> Iterator[set[int]]:
         watcher.join()
 
 
+@pytest.mark.slow
 def test_a_sweep_comes_home(shared: Service, capsys: pytest.CaptureFixture[str]) -> None:
     """Estimated, run with the queue full and no fuller, and read as tables, grid and selections."""
     before = len(jobs(shared))
@@ -262,6 +263,7 @@ def test_a_killed_kernel_loses_nothing_and_repeats_nothing(
         assert Store(notes.parent).jobs() == ours
 
 
+@pytest.mark.slow
 def test_live(shared: Service) -> None:
     """The same runs play live, on several connections at once, and free them."""
     sweep = ody.sweep("a {n} wall", n=range(3), seconds=0.5, live=2)
