@@ -89,6 +89,8 @@ def test_jpegs_come_where_nothing_decodes_video(open_notebook: OpenNotebook, pag
     expect(meter).to_contain_text("fps JPEG")
     assert "plain http" in meter.get_attribute("title")
     notebook.run(2)
+    lines = notebook.page.locator(".jp-OutputArea-output", has_text="line line")
+    expect(lines).to_be_visible()  # only they push what follows down
     last = notebook.page.get_by_text("a == stream.statistics()").last
     last.scroll_into_view_if_needed()
     expect(notebook.player).not_to_be_in_viewport()
