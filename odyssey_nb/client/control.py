@@ -117,9 +117,7 @@ class Control:
     @asynccontextmanager
     async def crowd(self, stream_id: str) -> AsyncIterator[CrowdSocket]:
         """Open the socket of a stream's crowd (our local service only); see `CrowdSocket.open`."""
-        await self.authenticate()
-        assert self._token is not None
-        token = self._token.access_token
+        token = await self.access_token()
         async with CrowdSocket.open(self._http, self._url, stream_id, token) as crowd:
             yield crowd
 
