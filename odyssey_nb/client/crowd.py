@@ -10,17 +10,16 @@ from urllib.parse import quote
 import aiohttp
 
 from odyssey_nb.client.retry import with_scheme
-from odyssey_nb.client.signaling import (
+from odyssey_nb.client.socket import (
     CLOSE_SECONDS,
     OPEN_SECONDS,
     PING_SECONDS,
-    SEND_SECONDS,
+    MessageSocket,
     SocketLostError,
 )
 from odyssey_nb.concurrency import background
 from odyssey_nb.errors import ConnectError, CrowdError
 from odyssey_nb.wire import crowd as wire
-from odyssey_nb.wire.codec import MalformedMessageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
 LARGEST = 1024 * 1024
 
 
-class CrowdSocket:
+class CrowdSocket(MessageSocket[wire.FromOwner, wire.ToOwner]):
     """An open socket to a crowd. An instance exists only while its socket is open."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
+        super().__init__(socket, wire.from_owner, wire.to_owner)
 
     @classmethod
     @asynccontextmanager
@@ -69,34 +68,6 @@ class CrowdSocket:
             with suppress(TimeoutError, aiohttp.ClientError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await socket.close()
-
-    async def send(self, message: wire.FromOwner) -> None:
-        """Send `message`.
-
-        Raises:
-            SocketLostError: The socket is closed or takes nothing.
-        """
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._socket.send_str(wire.from_owner.to_json(message))
-        except (aiohttp.ClientError, ConnectionError, TimeoutError, RuntimeError) as error:
-            raise SocketLostError(self._socket.close_code) from error
-
-    async def receive(self) -> wire.ToOwner:
-        """Wait for the next message that we know.
-
-        Raises:
-            SocketLostError: The socket closed.
-        """
-        while True:
-            frame = await self._socket.receive()
-            if frame.type == aiohttp.WSMsgType.TEXT:
-                with suppress(MalformedMessageError):
-                    message = wire.to_owner.from_json(frame.data)
-                    if message is not None:
-                        return message
-            elif frame.type != aiohttp.WSMsgType.BINARY:
-                raise SocketLostError(self._socket.close_code)
 
     async def _keep_alive(self) -> None:
         with suppress(SocketLostError):  # the reader finds out and tells

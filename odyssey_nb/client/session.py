@@ -15,7 +15,7 @@ from odyssey_nb.client.control import Control
 from odyssey_nb.client.peer import Peer
 from odyssey_nb.client.reservation import holding
 from odyssey_nb.client.retry import RESUMES, Patience, delay, is_loopback
-from odyssey_nb.client.signaling import SocketLostError
+from odyssey_nb.client.socket import SocketLostError
 from odyssey_nb.concurrency import background
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.signaling import ENDED_BY_OWNER, LIMITS, CloseCode

@@ -17,7 +17,7 @@ from odyssey_nb.client.control import Control
 from odyssey_nb.client.peer import Peer
 from odyssey_nb.client.reservation import holding, reserve
 from odyssey_nb.client.retry import is_loopback
-from odyssey_nb.client.signaling import SocketLostError
+from odyssey_nb.client.socket import SocketLostError
 from odyssey_nb.concurrency import background
 from odyssey_nb.errors import LimitError, NegotiationError, NoStreamerError, OdysseyNBError
 from odyssey_nb.kernel.leases import Lease

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from odyssey_nb.client.control import Control
-from odyssey_nb.client.signaling import SocketLostError
+from odyssey_nb.client.socket import SocketLostError
 from odyssey_nb.concurrency import background
 from odyssey_nb.errors import ConnectError, CrowdError, OdysseyNBError
 from odyssey_nb.wire import crowd as wire

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_nb import errors
 from odyssey_nb.client.session import Network
-from odyssey_nb.client.signaling import SocketLostError
+from odyssey_nb.client.socket import SocketLostError
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.control import SessionGrant
 from odyssey_nb.wire.signaling import Answer, CloseCode, Offer, SignalingProblem
