@@ -19,13 +19,11 @@ from aiortc.stats import RTCInboundRtpStreamStats
 
 from odyssey_nb.concurrency import Crew
 from odyssey_nb.errors import ConnectionLostError, NegotiationError
-from odyssey_nb.media.ice import add_candidate
+from odyssey_nb.media.ice import add_candidate, chosen_way, close_peer, prepare_ice
 from odyssey_nb.media.rtp import (
     OnPicture,
     ask_for_keyframe,
-    chosen_way,
     h264_codecs,
-    prepare_ice,
     receive_pictures,
 )
 from odyssey_nb.wire import stream as wire
@@ -38,10 +36,6 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.control import IceServer
 
 log = logging.getLogger(__name__)
-
-CLOSE_SECONDS = 1.0
-
-_closing = Crew()  # owns what closes longer than anybody waits
 
 
 @asynccontextmanager
@@ -56,9 +50,7 @@ async def receiving(ice_servers: list[IceServer]) -> AsyncIterator[RTCPeerConnec
         video.setCodecPreferences(h264_codecs())
         yield connection
     finally:
-        closing = _closing.start(connection.close())
-        # One that takes longer goes on closing: broken off, it would keep its sockets.
-        await asyncio.wait([closing], timeout=CLOSE_SECONDS)
+        await close_peer(connection)
 
 
 async def traffic_of(connection: RTCPeerConnection) -> tuple[int, int]:

@@ -17,8 +17,9 @@ from odyssey_nb.client.control import ice_servers
 from odyssey_nb.client.peer import receiving, traffic_of
 from odyssey_nb.client.retry import is_loopback
 from odyssey_nb.concurrency import Crew, insist
+from odyssey_nb.media.ice import prepare_ice
 from odyssey_nb.media.ring import Sequence
-from odyssey_nb.media.rtp import ask_for_keyframe, prepare_ice, receive_pictures
+from odyssey_nb.media.rtp import ask_for_keyframe, receive_pictures
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -14,7 +14,8 @@ from aiortc import RTCSessionDescription
 from odyssey_nb.client.peer import receiving
 from odyssey_nb.concurrency import background
 from odyssey_nb.media.h264 import CLOCK_RATE, Decoder, Encoder
-from odyssey_nb.media.rtp import prepare_ice, receive_pictures
+from odyssey_nb.media.ice import prepare_ice
+from odyssey_nb.media.rtp import receive_pictures
 from odyssey_nb.service.peer import PictureTrack, sending
 from odyssey_nb.service.worlds.base import Planes
 from odyssey_nb.service.worlds.test_pattern import TestPattern, prompt_hash, read

@@ -1,6 +1,6 @@
-"""The one home of what we need from aiortc's and aioice's private parts.
+"""What we need from the private parts of aiortc about RTP; `ice` has what we need about ICE.
 
-Six seams, each on an instance, checked on the lowest and the newest supported aiortc:
+Four seams, each on an instance, checked on the lowest and the newest supported aiortc:
 
 - `receive_pictures`: aiortc releases a picture only when the next one begins (33 to 50 ms later)
   and decodes it on a thread. Ours is released on the RTP marker bit (RFC 6184 section 5.1) and
@@ -12,30 +12,20 @@ Six seams, each on an instance, checked on the lowest and the newest supported a
 - `hear_feedback`: aiortc's senders keep to themselves what share of their packets is lost (RFC
   3550 section 6.4.1) and the bandwidth that the other end believes in (REMB,
   draft-alvestrand-rmcat-remb-03).
-- `chosen_way`: which pair of candidates ICE chose, aioice tells nobody (RFC 8445 section 8.1.1).
-- `prepare_ice`: aioice leaves out 127.0.0.1, without which nothing works on a machine with only
-  ``lo`` up; waits 5 s for a STUN or TURN server that is dead; broken off while it gathers, it
-  forgets the sockets that it has opened; and closed in the moment in which it has connected, it
-  checks for ever whether the other end still consents.
 """
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import aioice
-    from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+    from aiortc import RTCRtpReceiver, RTCRtpSender
     from aiortc.rtcrtpparameters import RTCRtpCodecCapability
     from aiortc.rtp import AnyRtcpPacket
 
-LOOPBACK = "127.0.0.1"
-STUN_SECONDS = 1.0  # for its answer: one round trip, and a second try after half a second
-TURN_SECONDS = 4.0  # for a relayed address: some round trips, over TLS more
 _ROUND = 1 << 16  # RTP sequence numbers
 _TICKS = 1 << 32  # RTP timestamps
 LONGEST_TRIP = 60.0  # seconds; a round trip beyond it is an older report's, or a clock that jumped
@@ -191,75 +181,3 @@ def hear_feedback(
                 on_estimate(unpack_remb_fci(packet.fci)[0])
 
     vars(sender)["_handle_rtcp_packet"] = handled
-
-
-def chosen_way(peer: RTCPeerConnection) -> tuple[str, str] | None:
-    """Return the types of the candidates, ours and theirs, that ICE chose for media.
-
-    They are ``host``, ``srflx``, ``prflx`` or ``relay``; ``None`` before it has chosen.
-    """
-    for transceiver in peer.getTransceivers():
-        connection = transceiver.sender.transport.transport.iceGatherer._connection
-        for pair in connection._nominated.values():
-            return pair.local_candidate.type, pair.remote_candidate.type
-    return None
-
-
-def prepare_ice(peer: RTCPeerConnection) -> None:
-    """Let `peer` gather 127.0.0.1 first and wait for no dead server, and leave nothing behind.
-
-    Call it before it sets its local description.
-    """
-    transports = {each.sender.transport for each in peer.getTransceivers()}
-    if peer.sctp is not None:
-        transports.add(peer.sctp.transport)
-    for transport in transports:
-        connection = transport.transport.iceGatherer._connection
-        _gather_quickly(connection)
-        _close_wholly(connection)
-
-
-def _gather_quickly(connection: aioice.Connection) -> None:
-    gather: Any = connection.get_component_candidates
-    stun, turn = connection.stun_server, connection.turn_server
-
-    async def gathered(component: int, addresses: list[str], **options: Any) -> list[Any]:
-        del options
-        others = [address for address in addresses if address != LOOPBACK]
-        found: list[Any] = []
-        for here, its_stun, its_turn, seconds in (
-            ([LOOPBACK], None, None, 0),  # from here no server can be reached
-            (others, stun, None, STUN_SECONDS),
-            ([], None, turn, TURN_SECONDS),
-        ):
-            connection.stun_server, connection.turn_server = its_stun, its_turn
-            found += await gather(component=component, addresses=here, timeout=seconds)
-        return found
-
-    vars(connection)["get_component_candidates"] = gathered
-
-
-def _close_wholly(connection: aioice.Connection) -> None:
-    gather: Any = connection.get_component_candidates
-    ask, close = connection.query_consent, connection.close
-    gathering: set[asyncio.Task[list[Any]]] = set()
-    over = False
-
-    async def gathered(**options: Any) -> list[Any]:
-        # Whoever waits may be cancelled; this goes on, within its deadline, and closing waits.
-        work = asyncio.ensure_future(gather(**options))
-        gathering.add(work)
-        return await asyncio.shield(work)
-
-    async def closing() -> None:
-        nonlocal over
-        over = True
-        if gathering:
-            await asyncio.wait(gathering)
-        await close()
-
-    async def asking() -> None:
-        if not over:
-            await ask()
-
-    vars(connection).update(get_component_candidates=gathered, close=closing, query_consent=asking)

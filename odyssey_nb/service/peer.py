@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,11 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from odyssey_nb.media.h264 import CLOCK_RATE
-from odyssey_nb.media.ice import add_candidate
+from odyssey_nb.media.ice import add_candidate, close_peer, prepare_ice
 from odyssey_nb.media.rtp import (
     h264_codecs,
     hear_feedback,
     hear_keyframe_requests,
-    prepare_ice,
 )
 from odyssey_nb.wire import stream as wire
 from odyssey_nb.wire.codec import MalformedMessageError
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from odyssey_nb.wire.control import IceServer
 
 log = logging.getLogger(__name__)
-
-CLOSE_SECONDS = 1.0
 
 
 class PictureTrack(MediaStreamTrack):
@@ -96,9 +93,7 @@ async def sending(
         yield connection
     finally:
         track.stop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await connection.close()
+        await close_peer(connection)
 
 
 class Peer:

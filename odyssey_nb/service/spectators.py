@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiortc import RTCSessionDescription
 
-from odyssey_nb.media.rtp import prepare_ice
+from odyssey_nb.media.ice import prepare_ice
 from odyssey_nb.service.peer import PictureTrack, sending
 from odyssey_nb.wire.streamer import NotAdmitted, SpectatorAnswer, SpectatorGone
 

@@ -15,7 +15,8 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 
 from odyssey_nb.media.h264 import CLOCK_RATE, Encoder
-from odyssey_nb.media.rtp import h264_codecs, prepare_ice
+from odyssey_nb.media.ice import prepare_ice
+from odyssey_nb.media.rtp import h264_codecs
 from odyssey_nb.service.worlds.base import PICTURES_PER_SECOND, Planes
 from odyssey_nb.service.worlds.test_pattern import TestPattern
 from odyssey_nb.wire.stream import LANDSCAPE
