@@ -100,9 +100,9 @@ def test_the_keyring_keeps_it(
     assert json.loads(login_note().read_text()) == {"url": service.url}
     target = resolve_target()
     assert (target.url, target.api_key) == (service.url, API_KEY)
-    assert ody.doctor(session=False).about("key")[0].found == (
-        "the key from the system's keyring is taken"
-    )
+    report = ody.doctor(session=False)
+    taken = [each.found for each in report.about("key")]
+    assert taken == ["the key from the system's keyring is taken"], report
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or API_KEY not in file.read_text(errors="replace"), file
     assert resolve_target(local=True).url is None

@@ -452,7 +452,7 @@ def test_in_a_notebook(kernel: Kernel, local_service: Callable[[], Service]) -> 
         "    raise KeyError('nothing')\n"
     )
     heard: dict[str, str] = {}
-    while not heard.get("stderr", "").endswith("\n"):
+    while not all(heard.get(name, "").endswith("\n") for name in ("stdout", "stderr")):
         message = kernel.client.get_iopub_msg(timeout=20)
         content = message["content"]
         if message["msg_type"] == "stream" and message["parent_header"]["msg_id"] == cell:
