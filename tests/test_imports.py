@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import inspect
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import odyssey_nb
+from odyssey_nb import api
 
 HEAVY = {
     "PIL", "aiohttp", "aiortc", "anywidget", "av", "fastapi", "ipywidgets", "matplotlib", "numpy",
@@ -70,13 +72,16 @@ def test_all_is_sorted_and_exists():
 
 def test_all_is_complete():
     """Whatever the package or its `api` defines without an underscore is in `__all__`."""
+    files = Path(api.__file__).parent.glob("[a-z]*.py")
+    names = {each.stem for each in files} - {"asking"}
+    parts = [importlib.import_module(f"odyssey_nb.api.{each}") for each in names]
     defined = {
         name
-        for module in (odyssey_nb, odyssey_nb.api)
+        for module in (odyssey_nb, *parts)
         for name, value in vars(module).items()
         if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
     }
-    assert {"connect", "start", "status"} <= defined <= set(odyssey_nb.__all__)
+    assert {"connect", "start", "status"} <= set(api.__all__) <= defined <= set(odyssey_nb.__all__)
 
 
 @pytest.mark.parametrize("name", [each for each in odyssey_nb.__all__ if each != "__version__"])

@@ -54,7 +54,7 @@ EDITED = {
     "kernel/link.py": ('"the sidecar takes no more commands"', '"edited"'),
     "wire/link.py": ("LINK_VERSION", "LINK_VERSION"),
     "errors.py": ("class OdysseyNBError", "class OdysseyNBError"),
-    "api.py": ('"""Free the streamer of', '"""Free the edited streamer of'),
+    "api/live.py": ('"""Free the streamer of', '"""Free the edited streamer of'),
 }
 
 
