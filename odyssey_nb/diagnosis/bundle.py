@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import zipfile
+from contextlib import suppress
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -78,9 +79,8 @@ def _secrets(patient: Patient) -> Iterator[str]:
         folders.append(type(folders[0])(service.data_dir))
     for folder in folders:
         for name in SECRET_FILES:
-            file = folder / name
-            if file.exists():
-                yield file.read_text(errors="replace").strip()
+            with suppress(OSError):  # there is none, or this user may not read it
+                yield (folder / name).read_text(errors="replace").strip()
 
 
 def _versions() -> dict[str, object]:
@@ -112,8 +112,11 @@ def _leases() -> list[dict[str, object]]:
 def _logs() -> Iterator[tuple[str, str]]:
     """Yield the ends of the logs of the processes that were started here."""
     for log in sorted(config.runtime_dir().glob("*.log")):
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL))
-            if file.tell():
-                file.readline()  # half a secret would not be known as one
-            yield f"logs/{log.name}", file.read().decode(errors="replace")
+        try:
+            with log.open("rb") as file:
+                file.seek(max(0, log.stat().st_size - TAIL))
+                if file.tell():
+                    file.readline()  # half a secret would not be known as one
+                yield f"logs/{log.name}", file.read().decode(errors="replace")
+        except OSError as error:
+            yield f"logs/{log.name}", f"it cannot be read: {error.strerror}"

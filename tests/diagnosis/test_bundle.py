@@ -108,6 +108,16 @@ def test_half_a_secret(machine: Path, tmp_path: Path) -> None:
         assert set(bundle.read("logs/service.log").decode().split()) == {HIDDEN}
 
 
+def test_what_cannot_be_read(machine: Path, tmp_path: Path) -> None:
+    """A log that cannot be read is said to be so, and costs nothing else."""
+    (machine / "service.log").symlink_to("service.log")
+    file = tmp_path / "report.zip"
+    examine(Patient(), save=file, checks=[])
+    with zipfile.ZipFile(file) as bundle:
+        assert bundle.read("logs/service.log").startswith(b"it cannot be read: ")
+        assert "report.txt" in bundle.namelist()
+
+
 def test_a_place_that_cannot_be_written() -> None:
     """It is one line."""
     with pytest.raises(UsageError, match="cannot be written"):
