@@ -33,6 +33,11 @@ class NewestWins:
         self._next: str | None = None
         self._running = False
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a value waits that `work` does not have yet."""
+        return self._next is not None
+
     def put(self, value: str) -> None:
         """Let `work` have `value` as soon as it is free, unless a newer one comes first."""
         with self._lock:
@@ -83,14 +88,17 @@ class Steering:
         self._standings = [Standing(on) for on in connections]
         self._changed = changed
         self._pacers = [
-            NewestWins(lambda prompt, each=each: self._steer(each, prompt), every=every)  # type: ignore[misc]
-            for each in self._standings
+            NewestWins(lambda prompt, at=at: self._steer(at, prompt), every=every)  # type: ignore[misc]
+            for at in range(len(connections))
         ]
 
     @property
     def standings(self) -> list[dict[str, Any]]:
         """How it stands with each stream."""
-        return [asdict(each) for each in self._standings]
+        return [
+            asdict(standing) | {"pending": standing.pending or pacer.waiting}
+            for standing, pacer in zip(self._standings, self._pacers, strict=True)
+        ]
 
     def put(self, prompt: str) -> None:
         """Let every stream have `prompt`, unless a newer one comes first."""
@@ -99,8 +107,8 @@ class Steering:
             pacer.put(prompt)
         self._changed()
 
-    def _steer(self, standing: Standing, prompt: str) -> None:
-        began = time.monotonic()
+    def _steer(self, at: int, prompt: str) -> None:
+        standing, began = self._standings[at], time.monotonic()
         standing.sent, standing.problem = prompt, ""
         self._changed()
         try:
@@ -114,5 +122,5 @@ class Steering:
         except OdysseyNBError as error:
             standing.problem = error.one_line()
         standing.seconds = round(time.monotonic() - began, 3)
-        standing.pending = False
+        standing.pending = self._pacers[at].waiting  # a newer one may
         self._changed()
