@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from odyssey_nb.kernel.script import Script
     from odyssey_nb.kernel.template import Keyframes
 
-MOST_UNDONE = 200
+MOST_STEPS = 50  # that can be taken back; sliders.js has it too
 
 
 class Sliders(anywidget.AnyWidget):
@@ -40,17 +40,20 @@ class Sliders(anywidget.AnyWidget):
         help="Each control's kind, and what it may be."
     ).tag(sync=True)
     values: t.Dict[str, Any] = t.Dict(help="Where each control stands.").tag(sync=True)
-    gesture = t.Int(0, help="Counts gestures of a view; one is taken back as a whole.").tag(
-        sync=True
-    )
+    gesture = t.Int(0, help="Counts gestures, of views and of code.").tag(sync=True)
     standings: t.List[dict[str, Any]] = t.List(
         help="What was sent to each stream, and what it applied."
     ).tag(sync=True)
     presets: t.Dict[str, dict[str, Any]] = t.Dict(help="Values to go back to, by name.").tag(
         sync=True
     )
-    undoable = t.Bool(False, help="Whether there is something to take back.").tag(sync=True)
-    redoable = t.Bool(False, help="Whether something was taken back.").tag(sync=True)
+    done: t.List[dict[str, Any]] = t.List(
+        help="Where the controls stood before each gesture, the newest last."
+    ).tag(sync=True)
+    undone: t.List[dict[str, Any]] = t.List(
+        help="Where they stood before each was taken back, the newest last."
+    ).tag(sync=True)
+    start: t.Dict[str, Any] = t.Dict(help="Where each control stood at first.").tag(sync=True)
     length = t.Float(0.0, help="Seconds of the automation; 0 without one.").tag(sync=True)
     played = t.Float(-1.0, help="Seconds of it that have passed; -1 while it rests.").tag(sync=True)
 
@@ -66,17 +69,14 @@ class Sliders(anywidget.AnyWidget):
         self.template = template
         self.automation = automation
         self._lock = threading.RLock()
-        self._undone: list[dict[str, Any]] = []
-        self._done: list[dict[str, Any]] = []
-        self._seen_gesture = 0
         self._playing: threading.Event | None = None
         self._played_as = -1  # the automation's gesture
-        self._quiet = False
         self._steering = Steering(list(connections), every=every, changed=self._show)
         super().__init__(
             pieces=_pieces(template),
             controls={name: _described(each) for name, each in template.controls.items()},
             values=template.start,
+            start={name: each for name, each in template.start.items() if each is not None},
             presets={name: template.check(each) for name, each in (presets or {}).items()},
             standings=self._steering.standings,
             length=template.timeline(automation)[-1][0] if automation else 0.0,
@@ -96,9 +96,10 @@ class Sliders(anywidget.AnyWidget):
         Raises:
             UsageError: There is no such control, or it cannot stand so.
         """
-        with self._lock:
-            self.gesture += 1
-            self.values = {**self.values, **self.template.check(values)}
+        checked = self.template.check(values)
+        with self._lock, self.hold_sync():
+            self._begin()
+            self.values = {**self.values, **checked}
 
     def steer(self) -> None:
         """Steer with the prompt as it is; a stream that is missing is started with it."""
@@ -106,15 +107,15 @@ class Sliders(anywidget.AnyWidget):
 
     def undo(self) -> None:
         """Take back the last gesture."""
-        self._go_back(self._done, self._undone)
+        self._go_back("done", "undone")
 
     def redo(self) -> None:
         """Take back what was taken back."""
-        self._go_back(self._undone, self._done)
+        self._go_back("undone", "done")
 
     def reset(self) -> None:
         """Put every control where it stood at first."""
-        self.set(**{name: each for name, each in self.template.start.items() if each is not None})
+        self.set(**self.start)
 
     def save_preset(self, name: str) -> None:
         """Remember where the controls stand, under `name`."""
@@ -150,8 +151,8 @@ class Sliders(anywidget.AnyWidget):
         """
         steps = self.template.timeline(self._frames(keyframes), every)
         self.stop()
-        with self._lock:
-            self.gesture += 1
+        with self._lock, self.hold_sync():
+            self._begin()
             self._playing = stopped = threading.Event()
             self._played_as = self.gesture
         self.length = steps[-1][0]
@@ -183,28 +184,26 @@ class Sliders(anywidget.AnyWidget):
             )
         return found
 
-    def _go_back(self, there: list[dict[str, Any]], back: list[dict[str, Any]]) -> None:
-        with self._lock:
-            if there:
-                back.append(dict(self.values))
-                self._quiet = True
-                try:
-                    self.values = there.pop()
-                finally:
-                    self._quiet = False
-            self._count()
+    # What can be taken back is state, which views keep themselves: a front end whose kernel is busy
+    # makes one message of several gestures, and sends it behind whatever is asked for meanwhile.
 
-    def _count(self) -> None:
-        self.undoable, self.redoable = bool(self._done), bool(self._undone)
+    def _begin(self) -> None:
+        """Begin a gesture, which is taken back as a whole."""
+        self.gesture += 1
+        self.done = [*self.done, dict(self.values)][-MOST_STEPS:]
+        self.undone = []
 
-    def _moved(self, change: Any) -> None:  # noqa: ANN401 - traitlets' own
+    def _go_back(self, there: str, back: str) -> None:
+        with self._lock, self.hold_sync():
+            *left, step = getattr(self, there) or [None]
+            if step is not None:
+                self.gesture += 1
+                self.set_trait(back, [*getattr(self, back), dict(self.values)])
+                self.set_trait(there, left)
+                self.values = step
+
+    def _moved(self, _change: object) -> None:
         with self._lock:
-            if not self._quiet and (self.gesture != self._seen_gesture or not self._done):
-                self._done.append(dict(change["old"]))
-                del self._done[:-MOST_UNDONE]
-                self._undone.clear()
-            self._seen_gesture = self.gesture
-            self._count()
             if self.gesture != self._played_as:
                 self.stop()  # whoever takes a control has it
         try:
@@ -221,18 +220,11 @@ class Sliders(anywidget.AnyWidget):
 
     def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
         """Take a view's message; nothing here waits."""
-        name = str(content.get("name", ""))
         match content.get("type"):
-            case "steer" | "undo" | "redo" | "reset" | "stop" as verb:
+            case "steer" | "stop" as verb:
                 getattr(self, verb)()
             case "play" if self.automation:
                 self.play()
-            case "use" if name in self.presets:
-                self.use(name)
-            case "save_preset" if name.strip():
-                self.save_preset(name.strip()[:40])
-            case "forget":
-                self.presets = {key: each for key, each in self.presets.items() if key != name}
 
 
 def _pieces(template: Template) -> list[dict[str, Any]]:

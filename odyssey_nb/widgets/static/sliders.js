@@ -34,13 +34,15 @@ import { element, keepKeys, listen, say } from "./_shared.js";
  * @property {number} gesture
  * @property {Standing[]} standings
  * @property {Record<string, Record<string, Value>>} presets
- * @property {boolean} undoable
- * @property {boolean} redoable
+ * @property {Record<string, Value>[]} done  what can be taken back
+ * @property {Record<string, Value>[]} undone
+ * @property {Record<string, Value>} start
  * @property {number} length
  * @property {number} played
  */
 /** @typedef {Required<Pick<Control, "low" | "grid" | "step" | "size">>} Range */
 
+const MOST_STEPS = 50; // that can be taken back
 const PIXELS = 4; // that a drag goes for each step
 
 /** The place of a value on its range, from 0. @param {Range} range @param {number} value */
@@ -74,20 +76,57 @@ function render({ model, el }) {
   /** Bring each control up to date. @type {((values: Record<string, Value>) => void)[]} */
   const updates = [];
 
+  let fresh = false; // a gesture has begun that has moved nothing yet
+
   function beginGesture() {
+    fresh = true;
     model.set("gesture", model.get("gesture") + 1);
+  }
+
+  /** @param {Record<string, Value>} values */
+  function move(values) {
+    const before = model.get("values");
+    const moved = { ...before, ...values };
+    if (Object.keys(moved).every((name) => moved[name] === before[name])) return;
+    if (fresh) {
+      model.set("done", [...model.get("done"), before].slice(-MOST_STEPS));
+      model.set("undone", []);
+    }
+    fresh = false;
+    model.set("values", moved);
+    model.save_changes();
   }
 
   /** @param {string} name @param {Value} value */
   function put(name, value) {
-    if (model.get("values")[name] === value) return;
-    model.set("values", { ...model.get("values"), [name]: value });
+    move({ [name]: value });
+  }
+
+  /** Put all controls at once. @param {Record<string, Value>} values */
+  function putAll(values) {
+    beginGesture();
+    move(values);
+  }
+
+  /** @param {"done" | "undone"} there @param {"done" | "undone"} back */
+  function goBack(there, back) {
+    const steps = model.get(there);
+    if (steps.length === 0) return;
+    beginGesture();
+    model.set(back, [...model.get(back), model.get("values")]);
+    model.set(there, steps.slice(0, -1));
+    model.set("values", steps[steps.length - 1]);
+    fresh = false;
     model.save_changes();
   }
 
-  /** @param {string} type @param {string} [name] */
-  function ask(type, name = "") {
-    model.send({ type, name });
+  const takeBack = () => goBack("done", "undone");
+  const giveBack = () => goBack("undone", "done");
+
+  /** @param {Record<string, Record<string, Value>>} presets */
+  function keepPresets(presets) {
+    model.set("presets", presets);
+    model.save_changes();
   }
 
   /** @param {string} name @param {Control} control */
@@ -229,12 +268,16 @@ function render({ model, el }) {
     return made;
   }
 
-  const steer = button("Send", "send the prompt as it is", () => ask("steer"));
-  const undo = button("↶", "take back", () => ask("undo"));
-  const redo = button("↷", "take back what was taken back", () => ask("redo"));
-  const reset = button("Reset", "put every control where it stood at first", () => ask("reset"));
+  const steer = button("Send", "send the prompt as it is", () =>
+    model.send({ type: "steer" }),
+  );
+  const undo = button("↶", "take back", takeBack);
+  const redo = button("↷", "take back what was taken back", giveBack);
+  const reset = button("Reset", "put every control where it stood at first", () =>
+    putAll(model.get("start")),
+  );
   const play = button("▶", "play the automation", () =>
-    ask(model.get("played") < 0 ? "play" : "stop"),
+    model.send({ type: model.get("played") < 0 ? "play" : "stop" }),
   );
   const progress = element("progress", { "aria-label": "automation" });
   const presets = element("span", { class: "odyssey-presets" });
@@ -247,7 +290,8 @@ function render({ model, el }) {
   /** @param {boolean} taken */
   function named(taken) {
     if (naming.hidden) return;
-    if (taken && naming.value.trim()) ask("save_preset", naming.value);
+    const name = naming.value.trim();
+    if (taken && name) keepPresets({ ...model.get("presets"), [name]: model.get("values") });
     naming.value = "";
     save.hidden = !(naming.hidden = true);
   }
@@ -260,8 +304,8 @@ function render({ model, el }) {
   const standings = element("div", { class: "odyssey-standings", role: "status" });
 
   function showTools() {
-    undo.disabled = !model.get("undoable");
-    redo.disabled = !model.get("redoable");
+    undo.disabled = model.get("done").length === 0;
+    redo.disabled = model.get("undone").length === 0;
     const [length, played] = [model.get("length"), model.get("played")];
     play.hidden = length === 0;
     progress.hidden = played < 0;
@@ -273,10 +317,11 @@ function render({ model, el }) {
 
   function showPresets() {
     presets.replaceChildren(
-      ...Object.keys(model.get("presets")).map((name) => {
-        const made = button(name, `put the controls as in ${name}`, () => ask("use", name));
+      ...Object.entries(model.get("presets")).map(([name, values]) => {
+        const made = button(name, `put the controls as in ${name}`, () => putAll(values));
         made.addEventListener("keydown", (event) => {
-          if (event.key === "Delete") ask("forget", name);
+          const { [name]: gone, ...others } = model.get("presets");
+          if (event.key === "Delete" && gone) keepPresets(others);
         });
         return made;
       }),
@@ -309,11 +354,12 @@ function render({ model, el }) {
     const typing = event.target instanceof HTMLInputElement;
     if (typing || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
     event.preventDefault();
-    ask(event.shiftKey ? "redo" : "undo");
+    if (event.shiftKey) giveBack();
+    else takeBack();
   });
   keepKeys(root, signal);
   listen(model, "change:values", update, signal);
-  for (const name of ["undoable", "redoable", "length", "played"])
+  for (const name of ["done", "undone", "length", "played"])
     listen(model, `change:${name}`, showTools, signal);
   listen(model, "change:presets", showPresets, signal);
   listen(model, "change:standings", showStandings, signal);
