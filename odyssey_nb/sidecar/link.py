@@ -79,6 +79,7 @@ class Link:
 
     async def _end(self, *connections: tuple[Held, asyncio.Task[None]]) -> None:
         """Let each leave politely, call off those that are not up yet, and wait for all."""
+        await asyncio.sleep(0)  # called off before its first step, one would never answer
         for held, task in connections:
             held.leave()
             if not held.connected:
@@ -93,7 +94,9 @@ class Link:
             case "watch":
                 self._open(message, HeldSpectator(message, self._tell))
             case "disconnect":
-                self._crew.start(self._disconnect(message))
+                # Found now: when it is done, another connection may have the name.
+                found = self._connections.get(message.connection)
+                self._crew.start(self._disconnect(message.id, found))
             case "start" | "continue" | "allow" | "interact" | "mark" | "end" | "fetch" | "traffic":
                 held = self._find(message)
                 if held is not None:
@@ -103,9 +106,9 @@ class Link:
                 if held is not None:
                     self._crew.start(self._admit(message, held))
             case "subscribe" | "unsubscribe" | "credit" | "want_keyframe":
-                found = self._connections.get(message.connection)
-                if found is not None:
-                    self._pass_on(found[0], message)
+                known = self._connections.get(message.connection)
+                if known is not None:
+                    self._pass_on(known[0], message)
 
     def _open(self, request: wire.Connect | wire.Watch, held: Held) -> None:
         # The kernel knows its connections: one of this name is of no use to it any more.
@@ -131,11 +134,12 @@ class Link:
             finally:
                 self._outgoing.discard(before)  # also where the successor was called off
 
-    async def _disconnect(self, request: wire.Disconnect) -> None:
-        found = self._connections.get(request.connection)
+    async def _disconnect(
+        self, request: int, found: tuple[Held, asyncio.Task[None]] | None
+    ) -> None:
         if found is not None:
             await self._end(found)
-        self._tell(wire.Answer(id=request.id))
+        self._tell(wire.Answer(id=request))
 
     async def _admit(self, request: wire.Admit, held: Held) -> None:
         try:

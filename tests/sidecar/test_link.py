@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 import psutil
@@ -144,17 +144,26 @@ async def test_closing_while_a_name_is_freed(serve: Serve) -> None:
         assert line.process.wait(3) == 0
 
 
+@asynccontextmanager
+async def served_here() -> AsyncIterator[tuple[Link, Line]]:
+    """Serve a link in this process, which so takes at once what is told at once."""
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    link = Link(reader, writer, idle=lambda: None)
+    process: Any = None
+    line = Line(process, *await asyncio.open_connection(sock=ours))
+    with closing(writer), closing(line.writer):
+        serving = asyncio.create_task(link.serve())
+        yield link, line
+        line.tell(wire.Goodbye(id=99, reason="test"))
+        await serving
+
+
 async def test_nothing_is_held_for_a_successor_that_was_called_off() -> None:
     """Of three by one name each calls off the one before it; with the last the link is idle."""
-    ours, theirs = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        reader, writer = await asyncio.open_connection(sock=theirs)
-        link = Link(reader, writer, idle=lambda: None)
-        process: Any = None  # it is here
-        line = Line(process, *await asyncio.open_connection(sock=ours))
-        with closing(writer), closing(line.writer):
-            serving = asyncio.create_task(link.serve())
+        async with served_here() as (link, line):
             for number in (1, 2, 3):
                 line.tell(
                     wire.Connect(
@@ -163,8 +172,18 @@ async def test_nothing_is_held_for_a_successor_that_was_called_off() -> None:
                 )
             await line.answer(wire.Disconnect(id=4, connection="default"))
             await until(lambda: not link.busy)
-            line.tell(wire.Goodbye(id=5, reason="test"))
-            await serving
+
+
+async def test_a_disconnect_is_no_affair_of_what_comes_after_it(service: Service) -> None:
+    """A connection that is asked for in the same moment is opened, and answered."""
+    async with served_here() as (link, line), asyncio.timeout(30):
+        line.tell(wire.Disconnect(id=1, connection="default"))
+        asked = wire.Connect(
+            id=2, connection="default", url=service.url, api_key=service.api_key, timeout=20
+        )
+        assert (await line.answer(asked)).error == ""
+        assert (await line.answer(wire.Disconnect(id=3, connection="default"))).error == ""
+        await until(lambda: not link.busy)
 
 
 async def test_signals_to_the_group_do_not_end_it(service: Service) -> None:
