@@ -89,6 +89,14 @@ class Service:
         """Wait until nobody holds a streamer."""
         wait_until(lambda: self.held == 0, seconds=seconds, what="every streamer free")
 
+    @property
+    def answers(self) -> bool:
+        """Whether it still takes requests."""
+        try:
+            return self.process.poll() is None and self.held >= 0  # type: ignore[union-attr]
+        except OSError:
+            return False
+
     def stop(self) -> int:
         """End it as a terminal does, and return its exit status."""
         self.process.terminate()
@@ -161,7 +169,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     kept: dict[tuple[str, ...], Service] = {}
 
     def find(*options: str) -> Service:
-        if options not in kept or kept[options].process.poll() is not None:
+        if options in kept and not kept[options].answers:
+            kept.pop(options).process.wait(30)  # it may be on its way out
+        if options not in kept:
             folder = tmp_path_factory.mktemp("kept")
             (folder / "runtime").mkdir(mode=0o700)
             kept[options] = launch(folder, *options, runtime=folder / "runtime")
