@@ -373,9 +373,7 @@ class Player(anywidget.AnyWidget):
                 connection = manager.get(self.name) or manager.reopen(self.name)
                 return {"prompt": connection.start(prompt, orientation=self.orientation).prompt}
             case "continue":
-                if self._connection is None:
-                    raise NotConnectedError(f"{self.name!r} is not connected")
-                self._connection.request(wire.Continue, timeout=START_SECONDS)
+                self._go_on()
             case "interact":
                 return {"prompt": self._stream().interact(prompt)}
             case "mark":
@@ -385,6 +383,21 @@ class Player(anywidget.AnyWidget):
             case "disconnect":
                 manager.disconnect(self.name)
         return {}
+
+    def _go_on(self) -> None:
+        """Let the stream go on past its limit; one whose connection has ended, on another one."""
+        shown = self._connection
+        if shown is None:
+            raise NotConnectedError(f"{self.name!r} is not connected")
+        if shown.is_open:
+            shown.request(wire.Continue, timeout=START_SECONDS)
+            return
+        if not shown.applied_prompt:
+            raise NoStreamError("there has been no stream that could go on")
+        manager = get_manager()
+        connection = manager.get(self.name) or manager.reopen(self.name)
+        image = self.poster.jpeg if connection.takes_images else None
+        connection.start(shown.applied_prompt, orientation=shown.orientation, image=image)
 
     def _pictures(self) -> Pictures:
         """Return what has the pictures that are shown."""

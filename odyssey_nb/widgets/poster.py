@@ -35,11 +35,12 @@ class Poster:
     """One picture in an output of its own, next to that of a live view, which hides it.
 
     An output of its own, because a front end that is handed new data for the live view's would make
-    that view anew. `id` names it: to the front end, and to the view.
+    that view anew. `id` names it: to the front end, and to the view. `jpeg` is the picture.
     """
 
     def __init__(self) -> None:
         self.id = f"odyssey-{secrets.token_hex(6)}"
+        self.jpeg: bytes | None = None
         self._html = f'<div data-odyssey-poster="{self.id}"></div>'
 
     def show(self) -> None:
@@ -50,6 +51,7 @@ class Poster:
         """Show another picture, wherever it is shown; one that is too large is left out."""
         if not jpeg.startswith(b"\xff\xd8") or len(jpeg) > MOST_BYTES:
             return
+        self.jpeg = jpeg
         words = html.escape(" ".join(caption.split())[:500], quote=True)
         data = base64.b64encode(jpeg).decode()
         self._html = (

@@ -16,7 +16,7 @@ from tests.service.running import running
 pytestmark = pytest.mark.browser
 
 LOAD = "%load_ext odyssey_nb\nimport odyssey_nb as ody"
-SECONDS = 24  # that a stream lasts
+SECONDS = 19  # that a stream lasts; it is warned of in the last 15
 PATIENCE = 60_000  # milliseconds, on a busy machine
 
 
@@ -37,11 +37,18 @@ def painted(notebook: Notebook) -> list[int]:
 def test_a_stream_goes_on_with_one_click(open_notebook: OpenNotebook, brief: Service) -> None:
     """What is left is shown; the click ends nothing early, and no picture is black in between.
 
-    The next limit warns anew, and who lets it pass can still go on afterwards.
+    The next limit warns anew, and who lets it pass can still go on afterwards; also where the
+    connection has ended, on another one and from the last picture.
     """
     connect = f"conn = ody.connect(url={brief.url!r}, api_key={API_KEY!r}, budget=9)"
-    notebook = open_notebook(LOAD, connect, 'stream = conn.start("a misty forest")\nstream')
-    notebook.run_all()
+    notebook = open_notebook(
+        LOAD,
+        connect,
+        'stream = conn.start("a misty forest")\nstream',
+        "import os\nos.kill(conn.link.pid, 9)",
+    )
+    for cell in range(3):
+        notebook.run(cell)
     notebook.wait_live()
     player, page = notebook.player, notebook.page
     expect(player.locator(".odyssey-meter")).to_have_text(re.compile(r"fps .* · 0:\d\d left"))
@@ -73,4 +80,12 @@ def test_a_stream_goes_on_with_one_click(open_notebook: OpenNotebook, brief: Ser
     expect(player.locator(".odyssey-meter")).to_have_text(re.compile(r"^holding a GPU 0:\d\d, no"))
     warning.get_by_role("button", name="Continue").click()
     expect(player).to_have_attribute("data-streaming", "true", timeout=PATIENCE)
+    expect(player.locator(".odyssey-prompt")).to_have_text(re.compile("^a misty forest"))
+
+    notebook.run(3)
+    expect(warning.locator("span")).to_have_text("the connection has ended", timeout=PATIENCE)
+    warning.get_by_role("button", name="Continue").click()
+    expect(player).to_have_attribute("data-streaming", "true", timeout=PATIENCE)
+    expect(warning).to_be_hidden()
+    expect(player.locator(".odyssey-error")).to_be_empty()
     expect(player.locator(".odyssey-prompt")).to_have_text(re.compile("^a misty forest"))

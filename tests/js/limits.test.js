@@ -32,7 +32,7 @@ test("the connection's end is the nearer one of its own and that for want of a s
   assert.equal(leftOf({ ...unknown, ...budget }, 1000), "58:20 left · budget 9:12");
 });
 
-const live = { streaming: true, again: true, atLimit: false, goesOn: false };
+const live = { closed: false, streaming: true, again: true, atLimit: false, goesOn: false };
 const idle = { ...live, streaming: false };
 
 /** What is said of `now` at 1000 s, and whether it can go on. */
@@ -70,6 +70,12 @@ test("a stream that has reached its limit can go on afterwards", () => {
   const words = "the stream has reached its limit";
   assert.deepEqual(said({ ...idle, atLimit: true }, { idle_ends: 1900 }), [words, true]);
   assert.equal(said(idle, { idle_ends: 1900 }), null);
+});
+
+test("a connection that has ended by itself can go on with what it has shown", () => {
+  const closed = { ...idle, closed: true };
+  assert.deepEqual(said(closed, {}), ["the connection has ended", true]);
+  assert.equal(said({ ...closed, again: false }, {}), null);
 });
 
 test("a screen reader hears the same all the time", () => {

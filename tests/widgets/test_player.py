@@ -226,3 +226,22 @@ def test_a_kernel_that_goes_says_how_long_its_goodbye_took(start: Callable[[], A
     (said,) = [each for each in page.others if each["type"] == "farewell"]
     assert said["name"] == "default"
     assert 0 < said["released"] < 20
+
+
+def test_a_connection_that_has_ended_can_go_on(start: Callable[[], Any]) -> None:
+    """Another one takes its place: the same prompt and orientation, from the last picture."""
+    stream, player, page = start()
+    stream.end()
+    stream = stream.connection.start("a canyon", orientation="portrait")
+    file = io.BytesIO()
+    Image.new("RGB", (528, 960), (200, 30, 60)).save(file, "JPEG")
+    player.poster.update(file.getvalue(), "the last picture")
+    stream.connection.disconnect()
+    assert page.ask("continue")["ok"]
+    again = get_manager()["default"].stream
+    assert again is not None
+    assert again.connection is not stream.connection
+    picture = again.frame()
+    assert picture.shape == (1280, 704, 3)
+    assert read(picture)[1] == prompt_hash("a canyon")
+    assert np.abs(np.median(picture[600:, ::8], (0, 1)) - (200, 30, 60)).max() < 8

@@ -112,12 +112,16 @@ const UNKNOWN = { stream_ends: 0, connection_ends: 0, idle_since: 0, idle_ends: 
  * @param {number} measured.now  Unix time in seconds
  */
 export function dressClocks(parts, latest, { reachable, fps, path, again, continuing, now }) {
-  const connected = reachable && latest.get("status") === "connected";
+  const status = latest.get("status");
+  const connected = reachable && status === "connected";
   const spectating = latest.get("spectating");
   const clocks = connected
     ? /** @type {Clocks} */ (Object.fromEntries(CLOCKS.map((each) => [each, latest.get(each)])))
     : UNKNOWN;
+  const budget = latest.get("budget_ends");
+  const ended = ["failed", "disconnected"].includes(status) && !(budget > 0 && budget <= now);
   const state = {
+    closed: reachable && ended && (latest.get("error") !== "" || latest.get("at_limit")),
     streaming: reachable && latest.get("streaming"),
     goesOn: latest.get("extends") !== "",
     atLimit: latest.get("at_limit"),
@@ -125,7 +129,7 @@ export function dressClocks(parts, latest, { reachable, fps, path, again, contin
   };
   say(parts.meter, meterOf({ ...state, fps, path }, clocks, now));
   parts.meter.hidden = parts.meter.textContent === "";
-  const ending = connected && !spectating ? endingOf(state, clocks, now) : null;
+  const ending = (connected || state.closed) && !spectating ? endingOf(state, clocks, now) : null;
   parts.ending.hidden = ending === null;
   if (ending) say(parts.aboutToEnd, ending.words);
   say(parts.aloud, ending ? ending.aloud : "");

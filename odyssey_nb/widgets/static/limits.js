@@ -65,6 +65,7 @@ const SOON = 15; // seconds
  * What to warn of; null for nothing. What goes on by itself is no end.
  *
  * @param {object} now
+ * @param {boolean} now.closed  the connection has ended, and its user did not end it
  * @param {boolean} now.streaming
  * @param {boolean} now.again  there is a prompt to go on with
  * @param {boolean} now.atLimit  a limit has ended the last stream
@@ -73,7 +74,8 @@ const SOON = 15; // seconds
  * @param {number} time  Unix time in seconds
  * @returns {Ending | null}
  */
-export function endingOf({ streaming, again, atLimit, goesOn }, clocks, time) {
+export function endingOf({ closed, streaming, again, atLimit, goesOn }, clocks, time) {
+  if (closed) return again ? over("the connection has ended") : null;
   const { stream_ends, connection_ends, idle_ends, budget_ends } = clocks;
   const limits = goesOn && streaming ? 0 : 1;
   /** @type {{ what: string, why: string, due: number, offer: boolean }[]} */
@@ -92,7 +94,10 @@ export function endingOf({ streaming, again, atLimit, goesOn }, clocks, time) {
       offer,
     };
   }
-  if (streaming || !atLimit || !again) return null;
-  const words = "the stream has reached its limit";
+  return streaming || !atLimit || !again ? null : over("the stream has reached its limit");
+}
+
+/** What can go on although it is over. @param {string} words @returns {Ending} */
+function over(words) {
   return { words, aloud: words, offer: true };
 }

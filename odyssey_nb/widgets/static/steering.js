@@ -11,7 +11,7 @@ import { PromptHistory } from "./history.js";
 /** Milliseconds that each gets. @type {Record<Verb, number>} */
 const DEADLINES = {
   start: 80_000,
-  continue: 35_000,
+  continue: 80_000,
   interact: 10_000,
   mark: 8000,
   end: 10_000,
