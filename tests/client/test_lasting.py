@@ -16,6 +16,8 @@ from tests.conftest import API_KEY
 from tests.service.raw_client import until
 from tests.service.running import running
 
+pytestmark = pytest.mark.newest
+
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path

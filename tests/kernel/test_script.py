@@ -17,6 +17,8 @@ from odyssey_nb.media.clip import Clip
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from tests.conftest import Service, wait_until
 
+pytestmark = pytest.mark.newest
+
 TEXT = "0 start a forest\n0.6 interact it is snowing\n0.8 mark odd!\n2 end\n"
 
 

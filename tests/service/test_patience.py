@@ -14,6 +14,8 @@ from tests.conftest import API_KEY, Service
 from tests.service.raw_client import RawClient
 from tests.service.running import running
 
+pytestmark = pytest.mark.newest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

@@ -27,6 +27,8 @@ from tests.conftest import Service, wait_until
 from tests.kernel.conftest import kernel_for
 from tests.service.running import running
 
+pytestmark = pytest.mark.newest
+
 QUEUE = 3
 
 
