@@ -122,7 +122,8 @@ class Crowd:
             case "moved":
                 token = owns(message.stream)
                 if token is not None and message.stream != self.streams[-1]:
-                    self.streams.append(message.stream)
+                    others = [each for each in self.streams if each != message.stream]
+                    self.streams = [*others, message.stream]  # it may have had it before
                     self._spectator_token = token
                     moved = wire.Moved(stream=message.stream, spectator_token=token)
                     self._tell_all(moved)

@@ -306,6 +306,14 @@ async def test_who_was_replaced_has_no_say() -> None:
         await second
 
 
+def test_between_two_streams() -> None:
+    """An owner who goes to and fro between streams makes no longer and longer list of them."""
+    crowd = crowds.Crowd("me", "one", "spectator")
+    for stream in ("two", "one", "one", "two", "one"):
+        crowd._follow(wire.Moved(stream=stream), lambda _: "spectator")
+    assert crowd.streams == ["two", "one"]
+
+
 async def test_a_line_that_nobody_reads_is_bounded() -> None:
     """Boards replace each other; of the rest only so much waits."""
     socket: Any = SilentSocket()
