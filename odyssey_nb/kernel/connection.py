@@ -66,6 +66,7 @@ class Connection(Held):
         self.stream: Stream | None = None
         self.session_id = ""
         self.takes_images = False
+        self.asked: dict[str, bool] = {}  # for its newest stream, besides prompt and picture
         self.signaling_url = ""
         self.opened_by_this_call = True
         self.aio = ConnectionAio(self)
@@ -198,6 +199,7 @@ class Connection(Held):
     def explain(self, problem: str) -> None:
         """Tell why something ended that the user did not end."""
         self.problem = problem
+        self.was_left = False
         self._changed()
 
     def name_holders(self, error: ConcurrentLimitError) -> None:
@@ -323,6 +325,11 @@ class Beginning:
         if connection.is_open:
             connection.problem = ""
             connection.orientation = self._orientation
+            connection.asked = {
+                "broadcast": self._broadcast,
+                "bypass_expansion": self._bypass_expansion,
+                "extend": self._extend,
+            }
         self._waiter = connection.post(
             wire.Start,
             timeout=self._timeout,

@@ -117,6 +117,12 @@ class Held(ABC):
         if not self.is_open:
             raise self.closed()
 
+    @property
+    def ended_itself(self) -> bool:
+        """Whether it has ended, and neither this kernel nor its budget wanted that."""
+        wanted = self.was_left or self._failed_for == BudgetError.code
+        return not self.is_open and bool(self.problem) and not wanted
+
     def closed(self) -> OdysseyNBError:
         """Return what to raise at whoever uses it although it is closed: that, and why."""
         why, _, hint = self.problem.partition(". ")

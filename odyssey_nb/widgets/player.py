@@ -14,6 +14,7 @@ from odyssey_nb.kernel.connection import START_SECONDS
 from odyssey_nb.kernel.pictures import Pictures
 from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.widgets.base import STATIC, answer_command, answer_while_busy, module, styles
+from odyssey_nb.widgets.going_on import Successor
 from odyssey_nb.widgets.poster import Poster
 from odyssey_nb.widgets.saving import VERBS, Saving
 from odyssey_nb.widgets.transport import Window
@@ -115,6 +116,9 @@ class Player(anywidget.AnyWidget):
     spectating = t.Bool(False, help="Whether it is watched only, and steered elsewhere.").tag(
         sync=True
     )
+    resumes = t.Bool(
+        False, help="Whether the connection has ended, and another can go on from there."
+    ).tag(sync=True)
     was_left = t.Bool(False, help="Whether it was left, and has not ended itself.").tag(sync=True)
     caption = t.Unicode("", help="Text under the picture; empty hides it.").tag(sync=True)
     poster_id = t.Unicode("", help="What its posters in the page are called.").tag(sync=True)
@@ -126,6 +130,7 @@ class Player(anywidget.AnyWidget):
         self._window = Window()
         self._bound = 0  # connections shown so far
         self._told = 0.0  # when the newest happening was that the views have heard of
+        self._successor = Successor(name)
         self._saving = Saving(self._pictures, self._recorded)
         self._flow = threading.RLock()
         self.poster = Poster()
@@ -159,6 +164,7 @@ class Player(anywidget.AnyWidget):
         connection = self._connection
         if connection is None:
             return
+        self._successor.note(connection, self._bound * STREAMS)
         error, _, hint = connection.problem.partition(". ")
         with self.hold_sync():
             self.status = str(connection.status)
@@ -170,6 +176,7 @@ class Player(anywidget.AnyWidget):
             self.error, self.hint = error, hint
             self.extends, self.at_limit = connection.extends, connection.at_limit
             self.was_left = connection.was_left
+            self.resumes = self._successor.may_follow(connection)
             for clock in CLOCKS:
                 self.set_trait(clock, getattr(connection.clocks, clock))
             hidden = connection.hidden if connection.is_open else None
@@ -250,7 +257,8 @@ class Player(anywidget.AnyWidget):
             if self._connection is not None and self._connection.hidden is not None:
                 self._connection.hidden.clock.touch()
         elif kind == "poster" and buffers:
-            self.poster.update(bytes(buffers[0]), self.applied_prompt)
+            stream = int(content.get("stream") or 0)
+            self.poster.update(bytes(buffers[0]), self.applied_prompt, stream)
         elif kind == "need_keyframe":
             if self._connection is not None:
                 self._connection.want_keyframe()
@@ -373,7 +381,10 @@ class Player(anywidget.AnyWidget):
                 connection = manager.get(self.name) or manager.reopen(self.name)
                 return {"prompt": connection.start(prompt, orientation=self.orientation).prompt}
             case "continue":
-                self._go_on()
+                if self._connection is None or not self._connection.is_open:
+                    self._successor.go_on(self.poster)
+                else:
+                    self._connection.request(wire.Continue, timeout=START_SECONDS)
             case "interact":
                 return {"prompt": self._stream().interact(prompt)}
             case "mark":
@@ -383,21 +394,6 @@ class Player(anywidget.AnyWidget):
             case "disconnect":
                 manager.disconnect(self.name)
         return {}
-
-    def _go_on(self) -> None:
-        """Let the stream go on past its limit; one whose connection has ended, on another one."""
-        shown = self._connection
-        if shown is None:
-            raise NotConnectedError(f"{self.name!r} is not connected")
-        if shown.is_open:
-            shown.request(wire.Continue, timeout=START_SECONDS)
-            return
-        if not shown.applied_prompt:
-            raise NoStreamError("there has been no stream that could go on")
-        manager = get_manager()
-        connection = manager.get(self.name) or manager.reopen(self.name)
-        image = self.poster.jpeg if connection.takes_images else None
-        connection.start(shown.applied_prompt, orientation=shown.orientation, image=image)
 
     def _pictures(self) -> Pictures:
         """Return what has the pictures that are shown."""

@@ -35,23 +35,25 @@ class Poster:
     """One picture in an output of its own, next to that of a live view, which hides it.
 
     An output of its own, because a front end that is handed new data for the live view's would make
-    that view anew. `id` names it: to the front end, and to the view. `jpeg` is the picture.
+    that view anew. `id` names it: to the front end, and to the view. `jpeg` is the picture,
+    and `stream` the number that a view has for its stream.
     """
 
     def __init__(self) -> None:
         self.id = f"odyssey-{secrets.token_hex(6)}"
         self.jpeg: bytes | None = None
+        self.stream = 0
         self._html = f'<div data-odyssey-poster="{self.id}"></div>'
 
     def show(self) -> None:
         """Add it to what the running cell shows; empty while there is no picture."""
         self._publish(update=False)
 
-    def update(self, jpeg: bytes, caption: str) -> None:
+    def update(self, jpeg: bytes, caption: str, stream: int = 0) -> None:
         """Show another picture, wherever it is shown; one that is too large is left out."""
         if not jpeg.startswith(b"\xff\xd8") or len(jpeg) > MOST_BYTES:
             return
-        self.jpeg = jpeg
+        self.jpeg, self.stream = jpeg, stream
         words = html.escape(" ".join(caption.split())[:500], quote=True)
         data = base64.b64encode(jpeg).decode()
         self._html = (

@@ -98,8 +98,10 @@ class Sliders(anywidget.AnyWidget):
         """
         checked = self.template.check(values)
         with self._lock, self.hold_sync():
-            self._begin()
-            self.values = {**self.values, **checked}
+            moved = {**self.values, **checked}
+            if moved != self.values:
+                self._begin()
+                self.values = moved
 
     def steer(self) -> None:
         """Steer with the prompt as it is; a stream that is missing is started with it."""

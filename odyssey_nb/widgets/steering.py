@@ -109,7 +109,7 @@ class Steering:
 
     def _steer(self, at: int, prompt: str) -> None:
         standing, began = self._standings[at], time.monotonic()
-        standing.sent, standing.problem = prompt, ""
+        standing.sent, standing.problem, standing.pending = prompt, "", True
         self._changed()
         try:
             connection = get_manager()[standing.on]
@@ -121,6 +121,7 @@ class Steering:
                 standing.applied = stream.interact(prompt)
         except OdysseyNBError as error:
             standing.problem = error.one_line()
-        standing.seconds = round(time.monotonic() - began, 3)
-        standing.pending = self._pacers[at].waiting  # a newer one may
+        finally:
+            standing.seconds = round(time.monotonic() - began, 3)
+            standing.pending = self._pacers[at].waiting  # a newer one may
         self._changed()

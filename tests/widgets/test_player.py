@@ -10,17 +10,19 @@ from typing import Any
 
 import comm
 import numpy as np
+import psutil
 import pytest
 from comm.base_comm import BaseComm
 from PIL import Image
 
 import odyssey_nb as ody
+from odyssey_nb.errors import ConnectError
 from odyssey_nb.kernel.hidden import WhenHidden
 from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.service.worlds.test_pattern import prompt_hash, read
 from odyssey_nb.widgets import player as module
 from odyssey_nb.widgets.player import Player, player_of
-from tests.conftest import Service, wait_until
+from tests.conftest import Serve, Service, wait_until
 
 
 class Page(BaseComm):
@@ -228,20 +230,60 @@ def test_a_kernel_that_goes_says_how_long_its_goodbye_took(start: Callable[[], A
     assert 0 < said["released"] < 20
 
 
+def lost(player: Player, connection: Any) -> None:
+    """Kill what holds `connection`, and wait until the Player offers to go on."""
+    psutil.Process(connection.link.pid).kill()
+    wait_until(lambda: player.resumes, what="the offer")
+
+
 def test_a_connection_that_has_ended_can_go_on(start: Callable[[], Any]) -> None:
-    """Another one takes its place: the same prompt and orientation, from the last picture."""
+    """Another one takes its place: the same prompt and orientation, from the last picture.
+
+    The picture of an older stream is none of its own; who clicks later finds it streaming.
+    """
     stream, player, page = start()
     stream.end()
     stream = stream.connection.start("a canyon", orientation="portrait")
     file = io.BytesIO()
     Image.new("RGB", (528, 960), (200, 30, 60)).save(file, "JPEG")
-    player.poster.update(file.getvalue(), "the last picture")
+    for connections, of_the_last in ((1, -1), (2, 0)):
+        number = connections * module.STREAMS + stream.number + of_the_last
+        player.poster.update(file.getvalue(), "the last picture", number)
+        lost(player, stream.connection)
+        assert page.ask("continue")["ok"]
+        again = get_manager()["default"].stream
+        assert again is not None
+        assert not player.resumes
+        picture = again.frame()
+        assert picture.shape == (1280, 704, 3)
+        assert read(picture)[1] == prompt_hash("a canyon")
+        colour = np.median(picture[600:, ::8], (0, 1))
+        assert bool(np.abs(colour - (200, 30, 60)).max() < 8) is (of_the_last == 0)
+        stream = again
+        player._successor.go_on(player.poster)
+        assert get_manager()["default"].stream is again
+
+
+def test_what_was_ended_does_not_go_on(start: Callable[[], Any], service: Service) -> None:
+    """What its user or its budget has ended is over."""
+    stream, player, _ = start()
     stream.connection.disconnect()
-    assert page.ask("continue")["ok"]
-    again = get_manager()["default"].stream
-    assert again is not None
-    assert again.connection is not stream.connection
-    picture = again.frame()
-    assert picture.shape == (1280, 704, 3)
-    assert read(picture)[1] == prompt_hash("a canyon")
-    assert np.abs(np.median(picture[600:, ::8], (0, 1)) - (200, 30, 60)).max() < 8
+    assert not player.resumes
+    ody.connect(url=service.url, api_key=service.api_key, budget=0.05).start("a desert")
+    wait_until(lambda: player.error, what="the budget's end")
+    wait_until(lambda: player.status == "disconnected", what="its end")
+    assert not player.resumes
+
+
+def test_a_successor_that_fails(start: Callable[[], Any], serve: Serve) -> None:
+    """What shall go on and cannot is told, holds nothing, and can be tried again."""
+    start()
+    place = serve()
+    stream = ody.connect("there", url=place.url, api_key=place.api_key).start("a desert")
+    player = player_of(stream)
+    lost(player, stream.connection)
+    place.stop()
+    with pytest.raises(ConnectError, match="nothing answers"):
+        player._successor.go_on(player.poster)
+    assert get_manager().get("there") is None
+    wait_until(lambda: player.resumes, what="the offer")

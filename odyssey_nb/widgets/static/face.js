@@ -112,16 +112,13 @@ const UNKNOWN = { stream_ends: 0, connection_ends: 0, idle_since: 0, idle_ends: 
  * @param {number} measured.now  Unix time in seconds
  */
 export function dressClocks(parts, latest, { reachable, fps, path, again, continuing, now }) {
-  const status = latest.get("status");
-  const connected = reachable && status === "connected";
+  const connected = reachable && latest.get("status") === "connected";
   const spectating = latest.get("spectating");
   const clocks = connected
     ? /** @type {Clocks} */ (Object.fromEntries(CLOCKS.map((each) => [each, latest.get(each)])))
     : UNKNOWN;
-  const budget = latest.get("budget_ends");
-  const ended = ["failed", "disconnected"].includes(status) && !(budget > 0 && budget <= now);
   const state = {
-    closed: reachable && ended && (latest.get("error") !== "" || latest.get("at_limit")),
+    closed: reachable && !connected && latest.get("resumes"),
     streaming: reachable && latest.get("streaming"),
     goesOn: latest.get("extends") !== "",
     atLimit: latest.get("at_limit"),

@@ -65,7 +65,7 @@ const SOON = 15; // seconds
  * What to warn of; null for nothing. What goes on by itself is no end.
  *
  * @param {object} now
- * @param {boolean} now.closed  the connection has ended, and its user did not end it
+ * @param {boolean} now.closed  the connection has ended, and another can go on from there
  * @param {boolean} now.streaming
  * @param {boolean} now.again  there is a prompt to go on with
  * @param {boolean} now.atLimit  a limit has ended the last stream
@@ -75,7 +75,7 @@ const SOON = 15; // seconds
  * @returns {Ending | null}
  */
 export function endingOf({ closed, streaming, again, atLimit, goesOn }, clocks, time) {
-  if (closed) return again ? over("the connection has ended") : null;
+  if (closed) return over("the connection has ended");
   const { stream_ends, connection_ends, idle_ends, budget_ends } = clocks;
   const limits = goesOn && streaming ? 0 : 1;
   /** @type {{ what: string, why: string, due: number, offer: boolean }[]} */

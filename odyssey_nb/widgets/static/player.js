@@ -100,7 +100,9 @@ function render({ model, el }) {
     {
       // Starting may take a connection first, which only the kernel can open.
       async ask(verb, content, deadline) {
-        const way = direct.open && verb !== "start" ? direct.commands : commands;
+        // What has ended is the kernel's to open, although its socket may still be there.
+        const ended = verb === "start" || (verb === "continue" && latest.get("resumes"));
+        const way = direct.open && !ended ? direct.commands : commands;
         const answer = await way.ask(content, deadline);
         leaving = verb === "disconnect" && answer.ok;
         return answer;
@@ -213,7 +215,7 @@ function render({ model, el }) {
     signal,
   );
 
-  const poster = new Poster(canvas, (jpeg) => tell({ type: "poster", view }, [jpeg]));
+  const poster = new Poster(canvas, (jpeg, stream) => tell({ type: "poster", view, stream }, [jpeg]));
   root.append(hidesPosters(model.get("poster_id")));
 
   /** @param {Record<string, unknown>} content @param {ArrayBuffer[]} [buffers] */

@@ -38,7 +38,7 @@ export class Poster {
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {(jpeg: ArrayBuffer) => void} send
+   * @param {(jpeg: ArrayBuffer, stream: number | null) => void} send
    */
   constructor(canvas, send) {
     this.#canvas = canvas;
@@ -72,7 +72,7 @@ export class Poster {
     this.#sent = { stream, seq };
     try {
       const jpeg = await jpegOf(this.#canvas);
-      if (jpeg) this.#send(jpeg);
+      if (jpeg) this.#send(jpeg, stream);
     } finally {
       this.#busy = false;
     }

@@ -28,6 +28,7 @@ import { UNDERWAY } from "./words.js";
  * @property {string} name  the connection's
  * @property {string} target  the service, in words
  * @property {boolean} spectating  it is watched only, and steered elsewhere
+ * @property {boolean} resumes  the connection has ended, and another can go on from there
  * @property {boolean} was_left  it was left, and has not ended itself
  * @property {string} caption  a text of the user's own
  * @property {string} poster_id  what its posters in the page are called
