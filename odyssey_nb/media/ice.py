@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
+MOST_CLOSE_SECONDS = 30.0  # after which its sockets are closed whatever else is left
 LOOPBACK = "127.0.0.1"
 STUN_SECONDS = 1.0  # for its answer: one round trip, and a second try after half a second
 TURN_SECONDS = 4.0  # for a relayed address: some round trips, over TLS more
@@ -66,8 +67,16 @@ def chosen_way(peer: RTCPeerConnection) -> tuple[str, str] | None:
 
 async def close_peer(peer: RTCPeerConnection) -> None:
     """Close `peer` within `CLOSE_SECONDS`; one that takes longer goes on closing by itself."""
-    closing = _closing.start(peer.close())
+    closing = _closing.start(_close(peer))
     await asyncio.wait([closing], timeout=CLOSE_SECONDS)
+
+
+async def _close(peer: RTCPeerConnection) -> None:
+    try:
+        async with asyncio.timeout(MOST_CLOSE_SECONDS):
+            await peer.close()
+    except Exception:
+        log.exception("a peer connection was not closed in good order")
 
 
 def prepare_ice(peer: RTCPeerConnection) -> None:
