@@ -79,13 +79,19 @@ def compute(
                     source = path if nearby else path.read_bytes()
                     future = submits.submit(_apply, functions[number], source)
                     waiting[future] = number, key
+                failures = []
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     number, key = waiting.pop(future)
+                    if (failure := future.exception()) is not None:
+                        failures.append(failure)
+                        continue
                     found[number][key] = result = future.result()
                     name = names[number]
                     if name is not None:
                         store.keep_result(name, key, result)
                     bar.update()
+                if failures:  # what was done in the same moment is kept by now
+                    raise failures[0]
         finally:
             for future in waiting:
                 future.cancel()
