@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
+from odyssey_nb.kernel.runtime import runtime as live_state
+
 pytest_plugins = ["tests.plugins.skips", "tests.plugins.chromium", "tests.plugins.faults"]
 
 API_KEY = "ody_test_key_of_the_tests"
@@ -89,14 +91,6 @@ class Service:
         """Wait until nobody holds a streamer."""
         wait_until(lambda: self.held == 0, seconds=seconds, what="every streamer free")
 
-    @property
-    def answers(self) -> bool:
-        """Whether it still takes requests."""
-        try:
-            return self.process.poll() is None and self.held >= 0  # type: ignore[union-attr]
-        except OSError:
-            return False
-
     def stop(self) -> int:
         """End it as a terminal does, and return its exit status."""
         self.process.terminate()
@@ -113,7 +107,12 @@ Serve = Callable[..., Service]
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the test runtime and data directories of its own, and no keys from outside."""
+    """Give the test runtime and data directories of its own, and no keys from outside.
+
+    Nor is it an affair of this test where the connections of others in this process went.
+    """
+    if (manager := live_state().manager) is not None:
+        manager._targets.clear()
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("ODYSSEY_NB_RUNTIME_DIR", str(runtime))
@@ -169,9 +168,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     kept: dict[tuple[str, ...], Service] = {}
 
     def find(*options: str) -> Service:
-        if options in kept and not kept[options].answers:
-            kept.pop(options).process.wait(30)  # it may be on its way out
-        if options not in kept:
+        if options not in kept or kept[options].process.poll() is not None:
             folder = tmp_path_factory.mktemp("kept")
             (folder / "runtime").mkdir(mode=0o700)
             kept[options] = launch(folder, *options, runtime=folder / "runtime")

@@ -17,8 +17,6 @@ from tests.network import Conditions, Network
 from tests.service.raw_client import until
 from tests.service.running import running
 
-pytestmark = pytest.mark.newest
-
 if TYPE_CHECKING:
     from pathlib import Path
 

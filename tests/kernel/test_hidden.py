@@ -305,4 +305,8 @@ def test_a_running_cell_keeps_the_stream(
     )
     assert "active True" in said
     local_service().wait_free(seconds=5)
-    assert "so the streamer was freed" in kernel.run("print(conn.problem)")
+    wait_until(
+        lambda: "so the streamer was freed" in kernel.run("print(conn.problem)"),
+        seconds=5,
+        what="what became of it",
+    )

@@ -154,9 +154,11 @@ async def served_here() -> AsyncIterator[tuple[Link, Line]]:
     line = Line(process, *await asyncio.open_connection(sock=ours))
     with closing(writer), closing(line.writer):
         serving = asyncio.create_task(link.serve())
-        yield link, line
-        line.tell(wire.Goodbye(id=99, reason="test"))
-        await serving
+        try:
+            yield link, line
+        finally:
+            line.tell(wire.Goodbye(id=99, reason="test"))
+            await serving
 
 
 async def test_nothing_is_held_for_a_successor_that_was_called_off() -> None:
