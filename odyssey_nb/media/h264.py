@@ -6,12 +6,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
-import numpy as np
 from av.video.frame import PictureType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
@@ -100,6 +100,8 @@ class Encoder:
 
 
 def _plane(plane: VideoPlane) -> NDArray[np.uint8]:
+    import numpy as np  # a sidecar, which encodes nothing, starts 0.1 s sooner without it
+
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]
 
