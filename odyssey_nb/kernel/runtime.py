@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import types
 from typing import TYPE_CHECKING, cast
 
@@ -29,6 +30,7 @@ class Runtime(types.ModuleType):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.pid = os.getpid()
+        self.making = threading.RLock()  # the manager
         self.manager: ConnectionManager | None = None
         self.sidecar: SidecarLink | None = None
         self.hooked = False
@@ -59,7 +61,9 @@ def get_manager() -> ConnectionManager:
     """Return this process's connection manager, made at the first call."""
     state = runtime()
     if state.manager is None:
-        from odyssey_nb.kernel.manager import ConnectionManager
+        with state.making:  # two threads may ask for the first at once
+            if state.manager is None:
+                from odyssey_nb.kernel.manager import ConnectionManager
 
-        state.manager = ConnectionManager()
+                state.manager = ConnectionManager()
     return state.manager
