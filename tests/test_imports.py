@@ -60,7 +60,7 @@ def test_import_does_not_need_ipython(tmp_path):
 
 def test_heavy_modules_would_be_seen(tmp_path):
     """The check above does see what a module imports."""
-    loaded = modules_after("import odyssey_nb.media.h264", tmp_path)
+    loaded = modules_after("import odyssey_nb.media.pixels", tmp_path)
     assert {"av", "numpy"} <= loaded
 
 

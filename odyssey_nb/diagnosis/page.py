@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from odyssey_nb.diagnosis.patient import Chart, Patient
 
 ANSWER_SECONDS = 6.0
+TRIES = 2  # JupyterLab, as it shows its first widget, gives up models that are loading
 NO_PAGE = "no notebook here; `%odyssey doctor` in one asks its page"
 
 
@@ -24,9 +25,14 @@ async def page(patient: Patient, chart: Chart) -> None:
         chart.skip(f"{versions}; this ipykernel hears pages only between cells")
         return
     told = await asyncio.to_thread(patient.probe.wait, ANSWER_SECONDS)
+    for _ in range(1, TRIES):
+        if told is None:
+            patient.probe.close()
+            patient.probe = type(patient.probe)()
+            told = await asyncio.to_thread(patient.probe.wait, ANSWER_SECONDS)
     if told is None:
         chart.warn(
-            f"{versions}: no page has answered within {ANSWER_SECONDS:g} s",
+            f"{versions}: no page has answered within {TRIES * ANSWER_SECONDS:g} s",
             "Where no page is open (papermill, nbclient) that is right. Else reload it; in Colab "
             "`from google.colab import output; output.enable_custom_widget_manager()` comes first.",
         )

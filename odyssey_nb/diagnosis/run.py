@@ -30,7 +30,7 @@ CHECKS = (
     Check("UDP", media.udp, seconds=15.0),
     Check("session", session.session, seconds=30.0),
     Check("ICE servers", media.ice_servers, seconds=25.0),
-    Check("widgets", page.page),
+    Check("widgets", page.page, seconds=20.0),
     Check("sessions", left.sessions),
 )
 
