@@ -40,16 +40,19 @@ STEPS = 12  # actions between two looks
 FAULTS = ("sidecar", "streamer", "interrupt", "kernel", "none")
 WARM_ROUNDS = 2 * len(FAULTS)  # in which modules load and pools fill
 
-# For full tracebacks IPython keeps the source of every file in them; asyncio keeps its threads.
+# For full tracebacks IPython keeps the source of every file in them; asyncio keeps its threads; and
+# Jupyter the signatures of the last 65,536 messages (10 MB).
 LEAN = """%xmode Minimal
 import asyncio, ctypes, gc, os, random, time
+get_ipython().kernel.session.digest_history_size = 0
 threads = range(min(32, os.cpu_count() + 4))
 await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.1) for _ in threads))"""
 # What glibc keeps of freed memory for later (15 MB, of decoded pictures) is no growth, nor is what
-# the notebook keeps: in `Out`, and since IPython 9 every output as it was shown. That a stream kept
-# there keeps little is `tests/kernel/test_manager.py`'s affair.
+# the notebook keeps: in `In` and `Out`, and since IPython 9 every output as it was shown. That a
+# stream kept there keeps little is `tests/kernel/test_manager.py`'s affair.
 REST = """ody.disconnect()
-get_ipython().displayhook.flush(); get_ipython().history_manager.outputs.clear()
+%reset -f in out
+get_ipython().history_manager.outputs.clear()
 gc.collect(); ctypes.CDLL(None).malloc_trim(0); None"""
 SHOW = 'stream = ody.connect().start("a forest")\nstream'
 ACTIONS = [
