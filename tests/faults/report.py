@@ -12,7 +12,6 @@ from pathlib import Path
 from tests.faults.fault import Outcome
 
 HERE = Path(__file__).parent
-SOAK = HERE / "soak.json"  # what the newest soak found
 HEAD = """# What {total} faults left behind
 
 Written by `make faults` ({machine}). Every fault is done for real, at a random instant, and is
@@ -77,11 +76,18 @@ def _time(value: object) -> str:
     return "never" if value is None else f"{value:.2f}"
 
 
-def _soak() -> str:
-    """Return what the newest soak found, as a chapter of the report."""
-    if not SOAK.exists():
-        return ""
-    found = json.loads(SOAK.read_text())
+def soak_file(minutes: float) -> Path:
+    """Return where the newest soak of so many minutes writes what it found."""
+    return HERE / f"soak-{minutes:g}.json"
+
+
+def soaks() -> str:
+    """Return what the newest soak of each length found, as chapters of the report."""
+    return "".join(map(_soak, sorted(HERE.glob("soak-*.json"))))
+
+
+def _soak(file: Path) -> str:
+    found = json.loads(file.read_text())
     done = ", ".join(f"{count} {what}" for what, count in found["done"].items())
     text = f"\n## Soak of {found['minutes']:g} minutes\n\n{done} (`make soak`).\n\n"
     text += "| | | first third | last third |\n|---|---|--:|--:|\n"
@@ -111,7 +117,7 @@ def write(outcomes: list[Outcome], folder: Path = HERE) -> None:
         text += f"| {row['fault']} | {row['runs']} | {row['leaks']} | {row['late']} "
         text += f"| {row['broken']} | {_time(row['median'])} | "
         text += f"{_time(row['worst'])} | {row['bound']:g} | {told} |\n"
-    (folder / "REPORT.md").write_text(text + _soak())
+    (folder / "REPORT.md").write_text(text + soaks())
     (folder / "report.json").write_text(
         json.dumps([asdict(each) | {"told": _line(each.told)} for each in outcomes], indent=1)
         + "\n"

@@ -24,7 +24,7 @@ from playwright.sync_api import Browser
 
 from tests.conftest import Serve, Service, wait_until
 from tests.faults import count
-from tests.faults.report import SOAK
+from tests.faults.report import soak_file
 from tests.faults.scene import LOAD, STREAM, start_kernel
 from tests.faults.tab import Tab
 from tests.faults.test_server import LabKernel
@@ -241,7 +241,7 @@ def test_nothing_grows(
                 gc.collect()
     finally:  # an hour that failed in its last minute says what it saw
         found = {name: each.thirds() for name, each in sizes.items()}
-        SOAK.write_text(
+        soak_file(MINUTES).write_text(
             json.dumps({"minutes": MINUTES, "seed": seed, "done": done, "sizes": found}, indent=1)
             + "\n"
         )
