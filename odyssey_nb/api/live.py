@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from odyssey_nb.errors import EmptyPromptError, NoStreamError, OdysseyNBError
+from odyssey_nb.errors import EmptyPromptError, OdysseyNBError
 from odyssey_nb.kernel.runtime import get_manager
 
 if TYPE_CHECKING:
@@ -101,19 +101,12 @@ def start(
     )
 
 
-def _active(on: str) -> Stream:
-    stream = get_manager()[on].stream
-    if stream is None:
-        raise NoStreamError(f"no stream runs on {on!r}")
-    return stream
-
-
 def interact(prompt: str, *, on: str = "default", timeout: float = 10.0) -> str:
     """Steer the stream that runs on `on`; return the prompt that the service applied.
 
     See `Stream.interact` for errors; also NotConnectedError.
     """
-    return _active(on).interact(prompt, timeout=timeout)
+    return get_manager().stream_on(on).interact(prompt, timeout=timeout)
 
 
 def mark(text: str = "", *, on: str = "default") -> float:
@@ -121,12 +114,12 @@ def mark(text: str = "", *, on: str = "default") -> float:
 
     See `Stream.mark`.
     """
-    return _active(on).mark(text)
+    return get_manager().stream_on(on).mark(text)
 
 
 def end(*, on: str = "default") -> None:
     """End the stream that runs on `on`; the connection stays."""
-    _active(on).end()
+    get_manager().stream_on(on).end()
 
 
 def disconnect(name: str | None = None) -> None:

@@ -16,6 +16,7 @@ from odyssey_nb.errors import (
     ConnectionLostError,
     LinkError,
     NoStreamerError,
+    NoStreamError,
     NotConnectedError,
     OdysseyNBError,
     SettingError,
@@ -36,6 +37,7 @@ from odyssey_nb.wire import link as wire
 if TYPE_CHECKING:
     from odyssey_nb.kernel.broadcast import Broadcast
     from odyssey_nb.kernel.held import Held
+    from odyssey_nb.kernel.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -240,6 +242,18 @@ class ConnectionManager:
         """Return the open connection called `name`."""
         connection = self._connections.get(name)
         return connection if connection is not None and connection.is_open else None
+
+    def stream_on(self, name: str) -> Stream:
+        """Return the stream that runs on the connection called `name`.
+
+        Raises:
+            NotConnectedError: No connection of that name is open.
+            NoStreamError: No stream runs on it.
+        """
+        stream = self[name].stream
+        if stream is None:
+            raise NoStreamError(f"no stream runs on {name!r}")
+        return stream
 
     def attended(self) -> None:
         """A cell has ended, so its author is here."""

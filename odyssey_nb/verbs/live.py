@@ -6,7 +6,7 @@ import argparse
 import re
 
 from odyssey_nb import api
-from odyssey_nb.errors import NoStreamError, UsageError
+from odyssey_nb.errors import UsageError
 from odyssey_nb.verbs.verb import (
     LOCAL,
     ON,
@@ -83,9 +83,7 @@ def _crowd(args: argparse.Namespace) -> object:
     from odyssey_nb.kernel.runtime import get_manager
     from odyssey_nb.research.orchestrator import Orchestrator
 
-    stream = get_manager()[args.on].stream
-    if stream is None:
-        raise NoStreamError(f"no stream runs on {args.on!r}")
+    stream = get_manager().stream_on(args.on)
     return Orchestrator(stream, args.mode, every=args.every, per_minute=args.per_minute)
 
 

@@ -8,7 +8,7 @@ import anywidget
 import ipywidgets as w
 import traitlets as t
 
-from odyssey_nb.errors import EmptyPromptError, NoStreamError, UsageError
+from odyssey_nb.errors import EmptyPromptError, UsageError
 from odyssey_nb.kernel.runtime import get_manager
 from odyssey_nb.widgets.base import answer_command, answer_while_busy, module, styles
 from odyssey_nb.widgets.player import player_of
@@ -69,12 +69,7 @@ _HINT = 'ody.compare(ody.start("…", on="left"), ody.start("…", on="right"))'
 
 
 def _stream(given: Stream | str) -> Stream:
-    if not isinstance(given, str):
-        return given
-    stream = get_manager()[given].stream
-    if stream is None:
-        raise NoStreamError(f"no stream runs on {given!r}")
-    return stream
+    return get_manager().stream_on(given) if isinstance(given, str) else given
 
 
 def steer(name: str, prompt: str) -> str:
