@@ -15,7 +15,6 @@ from odyssey_nb.client.socket import (
     OPEN_SECONDS,
     PING_SECONDS,
     MessageSocket,
-    SocketLostError,
 )
 from odyssey_nb.concurrency import background
 from odyssey_nb.errors import ConnectError, CrowdError
@@ -62,15 +61,9 @@ class CrowdSocket(MessageSocket[wire.FromOwner, wire.ToOwner]):
             raise ConnectError("the crowd's socket did not open") from error
         crowd = cls(socket)
         try:
-            async with background(crowd._keep_alive()):
+            async with background(crowd.repeat(wire.Here(), wire.HERE_SECONDS)):
                 yield crowd
         finally:
             with suppress(TimeoutError, aiohttp.ClientError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await socket.close()
-
-    async def _keep_alive(self) -> None:
-        with suppress(SocketLostError):  # the reader finds out and tells
-            while True:
-                await asyncio.sleep(wire.HERE_SECONDS)
-                await self.send(wire.Here())

@@ -65,16 +65,10 @@ class Signaling(MessageSocket[FromClient, FromServer]):
             raise NegotiationError("the session's signaling did not open") from None
         signaling = cls(socket)
         try:
-            async with background(signaling._keep_alive()):
+            async with background(signaling.repeat(KeepAlive(), KEEPALIVE_SECONDS)):
                 yield signaling
         finally:
             await signaling._say_goodbye()
-
-    async def _keep_alive(self) -> None:
-        with suppress(SocketLostError):  # the reader finds out and tells
-            while True:
-                await asyncio.sleep(KEEPALIVE_SECONDS)
-                await self.send(KeepAlive())
 
     async def _say_goodbye(self) -> None:
         with suppress(SocketLostError, TimeoutError, aiohttp.ClientError):

@@ -68,6 +68,13 @@ class MessageSocket(Generic[Out, In]):
         except (aiohttp.ClientError, ConnectionError, TimeoutError, RuntimeError) as error:
             raise SocketLostError(self._socket.close_code) from error
 
+    async def repeat(self, message: Out, every: float) -> None:
+        """Send `message` every so many seconds, until the socket is lost."""
+        with suppress(SocketLostError):  # the reader finds out and tells
+            while True:
+                await asyncio.sleep(every)
+                await self.send(message)
+
     async def receive(self) -> In:
         """Wait for the next message that we know.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 import psutil
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from odyssey_nb.media.ice import prepare_ice
+from tests.service.raw_client import until
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -56,13 +57,6 @@ async def broken_off(work: Awaitable[None], turns: int) -> None:
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task], timeout=5)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` is true."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("turns", range(12))
