@@ -22,6 +22,11 @@ fault; the raw data is in `report.json`.
 **{leaks} leaks in {total} faults; {late} later than their bound; {broken} runs broke down.**
 """
 
+SOAKED = """
+The least of the looks between two rounds, when nothing streams. The plain kernel runs the same
+cells with a stand-in for `odyssey_nb` that does nothing.
+"""
+
 
 def summary(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
     """Return one row per fault."""
@@ -94,7 +99,7 @@ def _soak(file: Path) -> str:
     for name, sizes in found["sizes"].items():
         for kind, (first, last) in sizes.items():
             text += f"| {name} | {kind.replace('_', ' ')} | {first:.4g} | {last:.4g} |\n"
-    return text + "\nMedians of looks between two rounds, when nothing streams.\n"
+    return text + SOAKED
 
 
 def write(outcomes: list[Outcome], folder: Path = HERE) -> None:
