@@ -10,6 +10,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from odyssey_nb import completion, verbs
 from odyssey_nb.config import headless
 from odyssey_nb.errors import OdysseyNBError, UsageError
+from odyssey_nb.kernel import hooks
+from odyssey_nb.kernel.ahead import start_ahead
 from odyssey_nb.kernel.runtime import runtime
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def load(shell: InteractiveShell) -> None:
             formatter.mimebundle_formatter.for_type_by_name(*shown.rsplit(".", 1), show)
         if getattr(shell, "kernel", None) is not None:  # a terminal keeps no poster
             runtime().shown_by = "odyssey_nb.widgets.player"
+            hooks.install()  # by the thread whose cells they follow
+            start_ahead()
             for shown, display in _DISPLAYED.items():
                 formatter.ipython_display_formatter.for_type_by_name(*shown.rsplit(".", 1), display)
 

@@ -144,7 +144,7 @@ class ConnectionManager:
         url, key = address_of(target, self.say)
         access = Target(url=url, api_key=key)
         reaping = Reaping(access, list(self._connections.values()))
-        link = self._sidecar()
+        link = self.start_sidecar()
         for row in reaping.wait():
             self.say(f"{name}: freed what was left behind by {row.told()}")
         lease = leases.Lease.take(name, url, link.pid)
@@ -198,7 +198,7 @@ class ConnectionManager:
             if existing is not None:
                 self._disconnect(existing)
             hooks.install()
-            link = self._sidecar()
+            link = self.start_sidecar()
             spectator = self._spectators[name] = Spectator(
                 self, link, name=name, broadcast=broadcast
             )
@@ -219,7 +219,12 @@ class ConnectionManager:
             self.say(f"watching the {spectator.target}")
             return spectator
 
-    def _sidecar(self) -> SidecarLink:
+    def start_sidecar(self) -> SidecarLink:
+        """Start the sidecar if none runs, and return the line to it.
+
+        Raises:
+            LinkError: It did not start.
+        """
         state = runtime()
         with self._starting_sidecar:
             if state.sidecar is None or not state.sidecar.usable:

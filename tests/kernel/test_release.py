@@ -155,7 +155,7 @@ def test_a_stopped_kernel_without_a_sidecar_dangles(
     """A kernel that hangs cannot release what its dead sidecar held; the next one can."""
     first, second = notebook("hung"), notebook("second")
     first.run("conn = ody.connect()")
-    (sidecar,) = sidecars(machine)
+    (sidecar,) = (each for each in sidecars(machine) if each.ppid() == first.process.pid)
     first.process.suspend()
     try:
         sidecar.kill()
