@@ -23,8 +23,8 @@ fault; the raw data is in `report.json`.
 """
 
 SOAKED = """
-The least of the looks between two rounds, when nothing streams. The plain kernel runs the same
-cells with a stand-in for `odyssey_nb` that does nothing.
+The least of the looks of each third. The plain kernel runs the same cells with a stand-in for
+`odyssey_nb` that does nothing.
 """
 
 
@@ -81,25 +81,26 @@ def _time(value: object) -> str:
     return "never" if value is None else f"{value:.2f}"
 
 
-def soak_file(minutes: float) -> Path:
+def soak_file(what: str, minutes: float) -> Path:
     """Return where the newest soak of so many minutes writes what it found."""
-    return HERE / f"soak-{minutes:g}.json"
+    return HERE / f"{what}-{minutes:g}.json"
 
 
 def soaks() -> str:
     """Return what the newest soak of each length found, as chapters of the report."""
-    return "".join(map(_soak, sorted(HERE.glob("soak-*.json"))))
+    return "".join(map(_soak, sorted(HERE.glob("s*-*.json"))))
 
 
 def _soak(file: Path) -> str:
     found = json.loads(file.read_text())
     done = ", ".join(f"{count} {what}" for what, count in found["done"].items())
-    text = f"\n## Soak of {found['minutes']:g} minutes\n\n{done} (`make soak`).\n\n"
+    name = file.stem.partition("-")[0].title()
+    text = f"\n## {name} of {found['minutes']:g} minutes\n\n{done} (`make soak`).\n\n"
     text += "| | | first third | last third |\n|---|---|--:|--:|\n"
     for name, sizes in found["sizes"].items():
         for kind, (first, last) in sizes.items():
             text += f"| {name} | {kind.replace('_', ' ')} | {first:.4g} | {last:.4g} |\n"
-    return text + SOAKED
+    return text + found.get("of", SOAKED)
 
 
 def write(outcomes: list[Outcome], folder: Path = HERE) -> None:
