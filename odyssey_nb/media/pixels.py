@@ -20,7 +20,7 @@ ArrayFormat = Literal["rgb", "gray", "yuv"]
 FORMATS = {"rgb": "rgb24", "gray": "gray", "yuv": "yuv420p", "pil": "rgb24"}  # as FFmpeg says it
 
 # Swscale's own threads make a conversion of this size five times as dear (1.9 against 0.4 ms at
-# 1280x704). PyAV before the argument starts none.
+# 1280x704), and stay. PyAV before the argument starts none.
 _ALONE = {"threads": 1} if "threads" in str(VideoReformatter.reformat.__doc__) else {}
 
 _AREA: dict[str, Any] = {"interpolation": "AREA"}  # what the eye does with a smaller picture
@@ -47,9 +47,14 @@ class Pixels:
                 half the size, two to a row.
             size: Width and height to scale it to; None leaves it as large as it is.
         """
+        return cast("NDArray[np.uint8]", self.convert(frame, format, size=size).to_ndarray())
+
+    def convert(
+        self, frame: av.VideoFrame, format: str, *, size: tuple[int, int] | None = None
+    ) -> av.VideoFrame:
+        """Return `frame` in another format or size, both as of `array`."""
         scale = {} if size is None else {"width": size[0], "height": size[1], **_AREA}
-        converted = self._reformatter.reformat(frame, format=FORMATS[format], **_ALONE, **scale)
-        return cast("NDArray[np.uint8]", converted.to_ndarray())
+        return self._reformatter.reformat(frame, format=FORMATS[format], **_ALONE, **scale)
 
 
 def room(count: int, one: NDArray[np.uint8]) -> NDArray[np.uint8]:

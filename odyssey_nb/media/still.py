@@ -26,12 +26,13 @@ def still(pictures: list[Picture], *, portrait: bool) -> str | None:
 
     from odyssey_nb.media.h264 import Decoder
     from odyssey_nb.media.image import pack
+    from odyssey_nb.media.pixels import Pixels
 
     decoder, last = Decoder(), None
     try:
         for picture in pictures:
             last = decoder.decode(picture.data) or last
-        return None if last is None else pack(last.to_ndarray(format="rgb24"), portrait=portrait)
+        return None if last is None else pack(Pixels().array(last, "rgb"), portrait=portrait)
     except (FFmpegError, ImageError):
         log.warning("the last picture could not be decoded")
         return None

@@ -106,12 +106,11 @@ def create_app(
         ledger = Ledger(database)
         gate = Gate(accounts, ledger)
         storage = Storage(options.data_dir / "media", keys.secret)
-        recordings = Recordings(database, storage, options.limits)
-        await recordings.recover()
         lease = options.limits.simulation_lease_seconds
         simulations = SimulationQueue(database, lease_seconds=lease)
         segments = Storage(options.data_dir / "broadcasts", keys.secret)
         async with (
+            Recordings.open(database, storage, options.limits) as recordings,
             stun_responder(options.host) as stun_port,
             Broadcasts.open(segments) as broadcasts,
             StreamerPool.open() as pool,

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import math
 import time
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import av
 from av.video.frame import PictureType
@@ -16,12 +17,13 @@ from PIL import Image
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from odyssey_nb.media.pixels import Pixels
 from odyssey_nb.media.video import WHOLE
 from odyssey_nb.service.database import StreamRow
 from odyssey_nb.service.recorder import EVENTS, GROWING_VIDEO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
     from odyssey_nb.service.database import Database
@@ -84,11 +86,13 @@ def _look(video: Path) -> tuple[int, float, list[av.VideoFrame]]:
         pictures = stream.frames
         duration = float((stream.duration or 0) * (stream.time_base or 0))
         stream.codec_context.skip_frame = "NONKEY"
+        stream.codec_context.thread_count = 1  # the other cores are the streams'
         every = max(1, math.ceil(duration / PREVIEW_PICTURES))  # there is a keyframe each second
         scale = SMALL / max(stream.width, stream.height)
         width, height = (round(side * scale / 2) * 2 for side in (stream.width, stream.height))
+        pixels = Pixels()
         keyframes = [
-            frame.reformat(width, height, "yuv420p")
+            pixels.convert(frame, "yuv", size=(width, height))
             for number, frame in enumerate(file.decode(stream))
             if number % every == 0
         ]
@@ -99,7 +103,7 @@ def _look(video: Path) -> tuple[int, float, list[av.VideoFrame]]:
 
 def _write_thumbnail(path: Path, picture: av.VideoFrame) -> None:
     partial = path.with_name(f".{path.name}")
-    Image.fromarray(picture.to_ndarray(format="rgb24")).save(partial, "JPEG", quality=80)
+    Image.fromarray(Pixels().array(picture, "rgb")).save(partial, "JPEG", quality=80)
     partial.replace(path)
 
 
@@ -110,6 +114,7 @@ def _write_preview(path: Path, pictures: list[av.VideoFrame]) -> None:
         stream = file.add_stream("libx264", rate=PREVIEW_RATE)
         stream.width, stream.height = pictures[0].width, pictures[0].height
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
         stream.options = {"preset": "veryfast", "crf": "28"}
         for number, picture in enumerate(pictures):
             picture.pts, picture.time_base = number, Fraction(1, PREVIEW_RATE)
@@ -122,7 +127,8 @@ def _write_preview(path: Path, pictures: list[av.VideoFrame]) -> None:
 class Recordings:
     """Every stream's row and files. One at a time is made whole, off the event loop.
 
-    Whenever one is, those that are too old or too much go, oldest first.
+    Whenever one is, those that are too old or too much go, oldest first. It is done on a thread of
+    their own: what decoding and encoding took (12 MB) stays with a thread for the next time.
     """
 
     def __init__(
@@ -130,16 +136,40 @@ class Recordings:
         database: Database,
         storage: Storage,
         limits: Limits,
+        thread: ThreadPoolExecutor,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self.storage = storage
         self._limits = limits
         self._clock = clock
-        self._turn = asyncio.Semaphore(1)
+        self._thread = thread
         self._writing: dict[str, str] = {}  # streams that run or are being made whole, and whose
         self._changed = asyncio.Event()  # set, and replaced, whenever one is
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        database: Database,
+        storage: Storage,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> AsyncIterator[Self]:
+        """Make whole what a service that was killed left behind, and be there for more.
+
+        On the way out the one that is being made whole gets done; what waits is left for the next
+        service.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="recordings")
+        try:
+            recordings = cls(database, storage, limits, thread, clock=clock)
+            await recordings._recover()
+            yield recordings
+        finally:
+            await asyncio.to_thread(thread.shutdown, cancel_futures=True)
 
     def began(
         self, stream_id: str, *, account: str, session_id: str, width: int, height: int
@@ -167,24 +197,20 @@ class Recordings:
     async def over(self, stream_id: str, reason: str) -> None:
         """A stream has ended and its writer with it: make the recording whole."""
         ended = self._clock()  # before its turn comes, which is no time of use
-        async with self._turn:
-            await asyncio.to_thread(self._over, stream_id, reason, ended)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._over, stream_id, reason, ended)
         self._writing.pop(stream_id, None)
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def recover(self) -> int:
-        """Make whole what a service that was killed left behind; return how many."""
-
+    async def _recover(self) -> None:
         def find() -> list[str]:
             with self._database.begin() as session:
                 unended = select(StreamRow.id).where(StreamRow.state == "writing")
                 return list(session.scalars(unended))
 
-        left = await asyncio.to_thread(find)
-        for stream_id in left:
+        for stream_id in await asyncio.to_thread(find):
             await self.over(stream_id, SERVICE_LOST)
-        return len(left)
 
     async def find(self, stream_id: str, account: str) -> StreamRow | None:
         """Return an ended stream of `account` that has a recording.

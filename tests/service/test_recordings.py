@@ -268,52 +268,54 @@ async def test_old_recordings_give_way(tmp_path: Path, database_url: str) -> Non
     limits = Limits(recording_days=30, recording_gigabytes=250e-9)
     storage = Storage(tmp_path / "media", "secret")
     with Database.open(database_url) as database:
-        recordings = Recordings(database, storage, limits, clock=lambda: now)
-        ages = {"old": 31, "large": 20, "small": 10, "new": 1}
-        for name, days in ages.items():
-            size = 200 if name == "large" else 100
-            storage.folder(name).mkdir()
-            (storage.folder(name) / "video.mp4").write_bytes(bytes(size))
-            with database.begin() as session:
-                session.add(
-                    StreamRow(
-                        id=name, account="a", session_id="s", width=2, height=2,
-                        started=now - days * 86_400, state="ready", size=size,
-                    )
-                )  # fmt: skip
-        await recordings.began("last", account="a", session_id="s", width=2, height=2)
-        await recordings.over("last", "client")
-        rows, total = await recordings.page("a", limit=9, offset=0)
-        assert [each.id for each in rows] == ["new", "small"]
-        assert total == 2
-        assert not storage.folder("old").exists()
-        assert not storage.folder("large").exists()
-        assert storage.size("new") == 100
+        async with Recordings.open(database, storage, limits, clock=lambda: now) as recordings:
+            ages = {"old": 31, "large": 20, "small": 10, "new": 1}
+            for name, days in ages.items():
+                size = 200 if name == "large" else 100
+                storage.folder(name).mkdir()
+                (storage.folder(name) / "video.mp4").write_bytes(bytes(size))
+                with database.begin() as session:
+                    session.add(
+                        StreamRow(
+                            id=name, account="a", session_id="s", width=2, height=2,
+                            started=now - days * 86_400, state="ready", size=size,
+                        )
+                    )  # fmt: skip
+            await recordings.began("last", account="a", session_id="s", width=2, height=2)
+            await recordings.over("last", "client")
+            rows, total = await recordings.page("a", limit=9, offset=0)
+            assert [each.id for each in rows] == ["new", "small"]
+            assert total == 2
+            assert not storage.folder("old").exists()
+            assert not storage.folder("large").exists()
+            assert storage.size("new") == 100
 
 
-def test_what_stays_is_not_looked_at(tmp_path: Path, database_url: str) -> None:
+async def test_what_stays_is_not_looked_at(tmp_path: Path, database_url: str) -> None:
     """However many recordings are kept, letting go of the oldest loads but a few of them."""
     limits = Limits(recording_days=30, recording_gigabytes=290e-9)
     loaded: list[str] = []
     with Database.open(database_url) as database:
-        recordings = Recordings(database, Storage(tmp_path / "media", "secret"), limits)
-        with database.begin() as session:
-            session.add_all(
-                StreamRow(
-                    id=f"{number:03}", account="a", session_id="s", width=2, height=2,
-                    started=time.time() - number, state="ready", size=1,
-                )
-                for number in range(300)
-            )  # fmt: skip
+        async with Recordings.open(
+            database, Storage(tmp_path / "media", "s"), limits
+        ) as recordings:
+            with database.begin() as session:
+                session.add_all(
+                    StreamRow(
+                        id=f"{number:03}", account="a", session_id="s", width=2, height=2,
+                        started=time.time() - number, state="ready", size=1,
+                    )
+                    for number in range(300)
+                )  # fmt: skip
 
-        def note(row: StreamRow, _context: object) -> None:
-            loaded.append(row.id)
+            def note(row: StreamRow, _context: object) -> None:
+                loaded.append(row.id)
 
-        event.listen(StreamRow, "load", note)
-        try:
-            recordings.retire()
-        finally:
-            event.remove(StreamRow, "load", note)
-        assert set(loaded) >= {f"{number}" for number in range(290, 300)}
-        assert len(loaded) < 100
-        assert recordings.count() == {"deleted": 10, "ready": 290}
+            event.listen(StreamRow, "load", note)
+            try:
+                recordings.retire()
+            finally:
+                event.remove(StreamRow, "load", note)
+            assert set(loaded) >= {f"{number}" for number in range(290, 300)}
+            assert len(loaded) < 100
+            assert recordings.count() == {"deleted": 10, "ready": 290}

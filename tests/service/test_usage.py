@@ -109,8 +109,8 @@ async def test_a_killed_service_keeps_its_streams_hours(book: Book, tmp_path: Pa
     """What ran when it was killed ended when it was last seen, whatever its recording holds."""
     stream = book.ran(at(3, 10), None, last_seen=at(3, 11))
     storage = Storage(tmp_path / "media", "secret")
-    recordings = Recordings(book.database, storage, Limits(), clock=lambda: book.now)
-    assert await recordings.recover() == 1
+    async with Recordings.open(book.database, storage, Limits(), clock=lambda: book.now):
+        pass
     with book.database.begin() as session:
         row = session.get_one(StreamRow, stream)
         assert (row.ended, row.state) == (at(3, 11), "lost")

@@ -38,9 +38,11 @@ def planes_of(image: NDArray[np.uint8]) -> Planes:
     """Return `image`, RGB of shape (height, width, 3) with even sides, as planes of its own."""
     import av
 
+    from odyssey_nb.media.pixels import Pixels
+
     height, width = image.shape[:2]
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    packed = frame.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+    packed = Pixels().array(frame, "yuv")
     y, u, v = np.split(packed.ravel(), (height * width, height * width * 5 // 4))
     half = height // 2, width // 2
     return Planes(y.reshape(height, width), u.reshape(half), v.reshape(half))
