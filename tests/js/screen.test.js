@@ -164,36 +164,77 @@ function decoded() {
   return { closed, picture };
 }
 
-test("two pictures that come at once are painted one after the other", () => {
+test("a picture is painted as it comes, and the frame shows it", () => {
+  const { picture } = decoded();
+  const waiting = new Waiting();
+
+  assert.equal(waiting.put(picture(1), 0).seq, 1);
+  assert.equal(waiting.done, false);
+  assert.equal(waiting.frame(16), null);
+  assert.equal(waiting.done, true);
+  assert.equal(waiting.put(picture(2), 20).seq, 2);
+});
+
+test("of two that come at once each has a frame", () => {
   const { closed, picture } = decoded();
+  const waiting = new Waiting();
+
+  assert.equal(waiting.put(picture(1), 0).seq, 1);
+  assert.equal(waiting.put(picture(2), 1), null);
+  assert.equal(waiting.frame(8), null); // it shows the first
+  assert.equal(waiting.frame(24).seq, 2);
+  assert.equal(waiting.done, true);
+  assert.deepEqual(closed, []);
+});
+
+test("what waits is painted before what comes, once a frame has shown the one before", () => {
+  const { picture } = decoded();
   const waiting = new Waiting();
   waiting.put(picture(1), 0);
   waiting.put(picture(2), 1);
+  waiting.frame(8);
 
-  assert.deepEqual([waiting.take(8).seq, waiting.take(24).seq, waiting.empty], [1, 2, true]);
-  assert.deepEqual(closed, []);
+  assert.equal(waiting.put(picture(3), 9).seq, 2);
+  assert.equal(waiting.frame(24), null);
+  assert.equal(waiting.frame(31).seq, 3);
 });
 
 test("what is late gives way to what came after it, and the last is painted however late", () => {
   const { closed, picture } = decoded();
   const waiting = new Waiting();
   waiting.put(picture(1), 0);
-  waiting.put(picture(2), 30);
+  waiting.put(picture(2), 0);
+  waiting.put(picture(3), 30);
+  waiting.frame(Waiting.LATE);
 
-  assert.equal(waiting.take(Waiting.LATE + 1).seq, 2);
-  assert.deepEqual(closed, [1]);
-  waiting.put(picture(3), 100);
-  assert.equal(waiting.take(1000).seq, 3);
-  assert.equal(waiting.take(1001), null);
+  assert.equal(waiting.frame(Waiting.LATE + 1).seq, 3);
+  assert.deepEqual(closed, [2]);
+  waiting.put(picture(4), 100);
+  waiting.put(picture(5), 101);
+  waiting.frame(1000);
+  assert.equal(waiting.frame(1001).seq, 5);
+  assert.equal(waiting.frame(1002), null);
 });
 
-test("a burst leaves its newest two", () => {
+test("of a burst the first and the newest two are painted", () => {
   const { closed, picture } = decoded();
   const waiting = new Waiting();
-  for (const seq of [1, 2, 3, 4, 5]) waiting.put(picture(seq), 0);
+  const painted = [1, 2, 3, 4, 5].map((seq) => waiting.put(picture(seq), 0)?.seq ?? null);
 
-  assert.deepEqual(closed, [1, 2, 3]);
-  assert.equal(waiting.take(1).seq, 4);
+  assert.deepEqual(painted, [1, null, null, null, null]);
+  assert.deepEqual(closed, [2, 3]);
+  waiting.frame(0);
+  assert.equal(waiting.frame(1).seq, 4);
   waiting.clear();
-  assert.deepEqual(closed, [1, 2, 3, 5]);
+  assert.deepEqual(closed, [2, 3, 5]);
+});
+
+test("a page without frames paints whatever comes", () => {
+  const { closed, picture } = decoded();
+  const waiting = new Waiting();
+
+  waiting.put(picture(1), 0);
+  waiting.put(picture(2), 1);
+  assert.deepEqual([3, 4].map((seq) => waiting.put(picture(seq), seq, true).seq), [3, 4]);
+  assert.deepEqual(closed, [2]);
 });

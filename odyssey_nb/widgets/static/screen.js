@@ -136,34 +136,54 @@ export class Rate {
 }
 
 /**
- * Decoded pictures that wait to be painted: two that come at once are painted one after the other,
- * unless the first is late by then. So a kernel that computes, which hands pictures on in pairs,
- * loses none of them here.
+ * When decoded pictures are painted: each as soon as it comes, since turning it into pixels within
+ * the frame that shows it would hold that up, but one for a frame. Of two that come at once the
+ * second is painted in the next frame, unless it is late by then: so a kernel that computes, which
+ * hands pictures on in pairs, loses none of them here. What is returned is the caller's to close.
  */
 export class Waiting {
   static MOST = 2;
   static LATE = 30; // milliseconds: less than two turns of a display
   /** @type {{ picture: Decoded, came: number }[]} */
   #pictures = [];
+  #unseen = false; // whether what is painted waits for a frame; it is not painted over
 
-  get empty() {
-    return this.#pictures.length === 0;
+  /** Whether no frame matters. */
+  get done() {
+    return !this.#unseen && this.#pictures.length === 0;
   }
 
-  /** @param {Decoded} picture @param {number} now  milliseconds */
-  put(picture, now) {
+  /**
+   * Take a picture; which is to be painted now?
+   *
+   * @param {Decoded} picture
+   * @param {number} now  milliseconds
+   * @param {boolean} anyway  this one, even over what no frame has shown
+   */
+  put(picture, now, anyway = false) {
+    if (anyway) this.clear();
     this.#pictures.push({ picture, came: now });
     if (this.#pictures.length > Waiting.MOST) this.#drop();
+    if (this.#unseen && !anyway) return null;
+    this.#unseen = true;
+    return this.#take(now);
   }
 
-  /** Which is to be painted; it is the caller's to close. @param {number} now  milliseconds */
-  take(now) {
-    while (this.#pictures.length > 1 && now - this.#pictures[0].came > Waiting.LATE) this.#drop();
-    return this.#pictures.shift()?.picture ?? null;
+  /** A frame begins; which is to be painted within it? @param {number} now  milliseconds */
+  frame(now) {
+    if (!this.#unseen) return this.#take(now);
+    this.#unseen = false; // it shows what was painted before
+    return null;
   }
 
   clear() {
-    while (!this.empty) this.#drop();
+    while (this.#pictures.length > 0) this.#drop();
+  }
+
+  /** @param {number} now */
+  #take(now) {
+    while (this.#pictures.length > 1 && now - this.#pictures[0].came > Waiting.LATE) this.#drop();
+    return this.#pictures.shift()?.picture ?? null;
   }
 
   #drop() {
@@ -187,7 +207,7 @@ export class Screen {
   /** @type {Decoder | null} */
   #decoder = null;
   #waiting = new Waiting();
-  #askedToPaint = false;
+  #following = false;
   #paused = false;
   #failures = 0; // in a row, with nothing painted between
 
@@ -358,25 +378,26 @@ export class Screen {
     const { image } = picture;
     const played = image instanceof HTMLVideoElement; // it has this picture only now
     if ("VideoFrame" in globalThis && image instanceof VideoFrame) this.#on.decoded(image);
-    this.#waiting.put(picture, performance.now());
-    // Nothing asks a hidden page to paint.
-    if (played || document.visibilityState === "hidden") this.#paint();
-    this.#askToPaint();
+    const anyway = played || document.visibilityState === "hidden"; // which gets no frames
+    const first = this.#waiting.put(picture, performance.now(), anyway);
+    if (first) this.#paint(first);
+    this.#followFrames();
   }
 
-  #askToPaint() {
-    if (this.#askedToPaint || this.#waiting.empty) return;
-    this.#askedToPaint = true;
+  /** Follow the page's frames as long as they matter. */
+  #followFrames() {
+    if (this.#following || this.#waiting.done) return;
+    this.#following = true;
     requestAnimationFrame(() => {
-      this.#askedToPaint = false;
-      this.#paint();
-      this.#askToPaint();
+      this.#following = false;
+      const next = this.#waiting.frame(performance.now());
+      if (next) this.#paint(next);
+      this.#followFrames();
     });
   }
 
-  #paint() {
-    const picture = this.#waiting.take(performance.now());
-    if (picture === null) return;
+  /** @param {Decoded} picture */
+  #paint(picture) {
     const { seq, image, width, height } = picture;
     const canvas = this.#canvas;
     if (canvas.width !== width || canvas.height !== height) {
