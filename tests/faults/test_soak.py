@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(MINUTES
 STEPS = 12  # actions between two looks
 PICTURES = 200  # so they are while one streams; ten seconds
 FAULTS = ("sidecar", "streamer", "interrupt", "kernel", "none")
-# In which modules load, and pools fill: the service's threads keep what their first request took.
+# In which modules load, pools fill, and the arenas of the kernel's interpreter find their size.
 WARM_ROUNDS = 2 * len(FAULTS)
 WARM_PART = 0.25  # of the time
 
