@@ -38,7 +38,7 @@ shell = InteractiveShell.instance()
 began = time.perf_counter()
 shell.run_line_magic("load_ext", "odyssey_nb")
 print(time.perf_counter() - began)"""
-COMMANDS, CONNECTS, RETURNS, HOLDS, LOADS = 20, 3, 5, 3, 5
+COMMANDS, CONNECTS, RETURNS, HOLDS, LOADS = 20, 7, 5, 3, 5
 
 
 @pytest.fixture(scope="module")
