@@ -43,9 +43,10 @@ def size(process: psutil.Process) -> tuple[int, int]:
 def most(service: psutil.Process) -> tuple[int, int]:
     """How many threads and descriptors a service that rests may come to have.
 
-    Each worker of asyncio's pool comes when it is needed, and stays; so do the five connections of
-    SQLAlchemy's pool, each with the database and its log.
+    Each worker of asyncio's pool comes when it is needed, and stays; so do the thread that makes
+    recordings whole, and the five connections of SQLAlchemy's pool, each with the database and its
+    log.
     """
     workers = min(32, (os.cpu_count() or 1) + 4)
     threads, descriptors = size(service)
-    return threads + workers, descriptors + 2 * 5
+    return threads + workers + 1, descriptors + 2 * 5
