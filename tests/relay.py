@@ -64,6 +64,11 @@ class Relay:
         """Return how often the clients said `words`."""
         return self._said.count(words)
 
+    @property
+    def heard(self) -> int:
+        """How many bytes came from clients, also those that wait."""
+        return len(self._said)
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.down:
             writer.transport.abort()

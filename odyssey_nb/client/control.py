@@ -58,7 +58,7 @@ class Control:
     """An account's view of the API. An instance exists only while its HTTP session is open."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, api_key: str) -> None:
-        self._http, self._url, self._api_key = http, url, api_key
+        self._http, self.url, self._api_key = http, url, api_key
         self._token: AccessToken | None = None
         self._token_until = 0.0
 
@@ -118,7 +118,7 @@ class Control:
     async def crowd(self, stream_id: str) -> AsyncIterator[CrowdSocket]:
         """Open the socket of a stream's crowd (our local service only); see `CrowdSocket.open`."""
         token = await self.access_token()
-        async with CrowdSocket.open(self._http, self._url, stream_id, token) as crowd:
+        async with CrowdSocket.open(self._http, self.url, stream_id, token) as crowd:
             yield crowd
 
     async def sessions(self) -> Sessions:
@@ -295,14 +295,14 @@ class Control:
         data = None if body is None else encode_body(body)
         try:
             async with self._http.request(
-                method, self._url + path, data=data, headers=headers
+                method, self.url + path, data=data, headers=headers
             ) as response:
                 content, status = await response.read(), response.status
                 retry_after = response.headers.get("Retry-After", "")
         except TimeoutError as error:
-            raise errors.ConnectError(f"{self._url} did not answer in time") from error
+            raise errors.ConnectError(f"{self.url} did not answer in time") from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise errors.ConnectError(f"nothing answers at {self._url}") from error
+            raise errors.ConnectError(f"nothing answers at {self.url}") from error
         if not 200 <= status < 300:
             if status == 401 and signed:
                 self._token = None
@@ -310,7 +310,7 @@ class Control:
         try:
             return decode_body(content or b"{}", kind)
         except MalformedMessageError as error:
-            raise errors.ConnectError(f"{self._url} does not speak the protocol") from error
+            raise errors.ConnectError(f"{self.url} does not speak the protocol") from error
 
 
 async def ice_servers(http: aiohttp.ClientSession, url: str) -> list[IceServer]:

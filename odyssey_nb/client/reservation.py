@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from odyssey_nb.client.retry import delay, is_gone
 from odyssey_nb.concurrency import insist
 from odyssey_nb.errors import ConnectError, NegotiationError, NoStreamerError, OdysseyNBError
 
@@ -83,13 +85,22 @@ async def holding(control: Control, grant: SessionGrant) -> AsyncIterator[Hold]:
 
 
 async def release(control: Control, session_id: str, signaling_url: str) -> bool:
-    """Free a session that nobody holds, as `free` does; return whether the service heard it."""
-    try:
-        await free(control, session_id, signaling_url)
-    except OdysseyNBError:
-        log.info("a session could not be released; its clocks will end it")
-        return False
-    return True
+    """Free a session that nobody holds, as `free` does; return whether the service heard it.
+
+    What the network swallows is said again, for `RELEASE_SECONDS` in all.
+    """
+    with suppress(OdysseyNBError, TimeoutError):
+        async with asyncio.timeout(RELEASE_SECONDS):
+            for attempt in itertools.count(1):
+                try:
+                    await free(control, session_id, signaling_url)
+                    return True
+                except (ConnectError, NegotiationError) as error:
+                    if is_gone(control.url, error):
+                        break
+                await asyncio.sleep(delay(attempt))
+    log.info("a session could not be released; its clocks will end it")
+    return False
 
 
 async def free(control: Control, session_id: str, signaling_url: str) -> None:

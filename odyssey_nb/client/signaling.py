@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import aiohttp
+from aiohttp import WSCloseCode
 
 from odyssey_nb.client.retry import with_scheme
 from odyssey_nb.client.socket import (
@@ -21,6 +22,7 @@ from odyssey_nb.concurrency import background
 from odyssey_nb.errors import NegotiationError
 from odyssey_nb.wire.signaling import (
     ClientDisconnecting,
+    CloseCode,
     FromClient,
     FromServer,
     KeepAlive,
@@ -40,7 +42,7 @@ class Signaling(MessageSocket[FromClient, FromServer]):
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         super().__init__(socket, from_client, from_server)
-        self.left = False  # the goodbye went out
+        self.left = False  # the goodbye got through
 
     @classmethod
     @asynccontextmanager
@@ -74,5 +76,6 @@ class Signaling(MessageSocket[FromClient, FromServer]):
         with suppress(SocketLostError, TimeoutError, aiohttp.ClientError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.send(ClientDisconnecting())
-                self.left = True
-                await self._socket.close(code=1000, message=b"Client disconnect")
+                await self._socket.close(code=CloseCode.NORMAL, message=b"Client disconnect")
+                # What was written to a line that is broken looks sent; the answer tells.
+                self.left = self._socket.close_code not in (None, WSCloseCode.ABNORMAL_CLOSURE)

@@ -248,10 +248,8 @@ async def _free(url: str, keys: list[str], session_id: str, signaling_url: str) 
 
 def _is_over(row: SessionRow, error: OdysseyNBError) -> bool:
     """Whether a session that nobody holds is over, although no service said so."""
-    from odyssey_nb.client.retry import is_loopback
+    from odyssey_nb.client.retry import is_gone
 
     if isinstance(error, NotFoundError):
         return True
-    # Where nothing on this machine listens any more, the service is gone, and its sessions with it.
-    refused = isinstance(getattr(error.__cause__, "os_error", None), ConnectionRefusedError)
-    return row.seconds > KEEP_SECONDS or (refused and is_loopback(row.url))
+    return row.seconds > KEEP_SECONDS or is_gone(row.url, error)

@@ -105,6 +105,26 @@ async def test_a_broken_socket_is_opened_again(shared: Service) -> None:
     await until(lambda: shared.held == 0, seconds=2)
 
 
+async def test_a_goodbye_that_is_lost_is_said_again(shared: Service) -> None:
+    """One that went out and was never answered may not have come; the session is freed anyway."""
+    up, leave = asyncio.Event(), asyncio.Event()
+
+    async def visit() -> None:
+        async with AsyncClient.open(relay.url, API_KEY):
+            up.set()
+            await leave.wait()
+
+    async with Relay.to(shared.url) as relay, asyncio.TaskGroup() as group:
+        group.create_task(visit())
+        await until(up.is_set)
+        heard, relay.silent = relay.heard, True
+        leave.set()
+        await until(lambda: relay.heard > heard)
+        relay.cut()
+        relay.silent = False
+    await until(lambda: shared.held == 0, seconds=2)
+
+
 async def test_a_session_that_is_gone_is_replaced(forgetful: Service) -> None:
     """A new session starts the stream again, with its last prompt and from its last picture."""
     told = Told()
