@@ -93,6 +93,9 @@ class SidecarLink:
         self._greeted: Waiter[wire.Hello] = Waiter()
         self.received = 0  # bytes
         self.lost = threading.Event()
+        self._following = threading.Lock()  # released when `on_lost` is done
+        self._following.acquire()
+        self._follower = 0  # the thread that calls it
         self.left = False  # we let it go, so it cleans up after itself
         # No thread is kept: the stack of one that has ended stays in memory while it is known.
         self._reader = 0
@@ -228,6 +231,18 @@ class SidecarLink:
             return False
         return True
 
+    def settle(self) -> None:
+        """Find out whether the sidecar lives: the line of one that has just died looks usable."""
+        if self.usable and threading.get_ident() != self._reader:
+            self.answers()
+        self.follow()
+
+    def follow(self) -> None:
+        """Wait until all that was held through a lost sidecar is known to be lost."""
+        lost = self.lost.is_set() and threading.get_ident() != self._follower
+        if lost and self._following.acquire(timeout=GRACE):
+            self._following.release()
+
     def abandon(self) -> None:
         """Let go of a sidecar that hangs, and end it."""
         self._process.kill()
@@ -284,6 +299,7 @@ class SidecarLink:
         with self._lock:
             if self.lost.is_set():
                 return
+            self._follower = threading.get_ident()
             self.lost.set()
             waiting, self._waiting = list(self._waiting.values()), {}
         try:
@@ -302,6 +318,8 @@ class SidecarLink:
             self._on_lost(self)
         except Exception:
             log.exception("telling that the sidecar is gone failed")
+        finally:
+            self._following.release()
 
     def after_fork(self) -> None:
         """Let go of the line in a forked child."""

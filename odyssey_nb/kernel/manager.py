@@ -111,8 +111,7 @@ class ConnectionManager:
         policy: WhenHidden | None,
         budget: float | None,
     ) -> Connection:
-        if self._releasing is not None:
-            self._releasing.join(RELEASE_SECONDS)  # what a lost sidecar held would be in the way
+        self._settle()
         with self._turn(name):
             existing = self._connections.get(name)
             if existing is not None:
@@ -190,6 +189,7 @@ class ConnectionManager:
     def watch(self, name: str, broadcast: Broadcast, *, timeout: float) -> Spectator:
         """Join a broadcast as `name`, or return who watches it already."""
         url, token = broadcast.url, broadcast.token
+        self._settle()
         with self._turn(name):
             existing = self._spectators.get(name)
             if existing is not None and existing.is_open and existing.url == url:
@@ -236,6 +236,14 @@ class ConnectionManager:
                 )
                 hooks.close_in_forks()
             return state.sidecar
+
+    def _settle(self) -> None:
+        """See to it that a sidecar that is lost is known to be, and what it held released."""
+        link = runtime().sidecar
+        if link is not None:
+            link.settle()
+        if self._releasing is not None:
+            self._releasing.join(RELEASE_SECONDS)  # what it held would be in the way
 
     def __getitem__(self, name: str) -> Connection:
         connection = self.get(name)
@@ -313,6 +321,7 @@ class ConnectionManager:
                 if not self._closed(link, answer):
                     self.forget(connection)
                     raise AnswerTimeoutError("the sidecar did not close in time")
+        link.follow()  # who follows the end of a lost one releases what it held, and finds it here
         self.forget(connection)
 
     def _closed(self, link: SidecarLink, answer: Waiter[wire.Answer]) -> bool:

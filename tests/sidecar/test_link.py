@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from odyssey_nb.kernel.link import SidecarLink
 from odyssey_nb.sidecar.link import Link
 from odyssey_nb.wire import link as wire
 from tests.conftest import Serve, Service, wait_until
@@ -245,3 +249,23 @@ async def test_a_connect_under_way_is_called_off(
         statuses = [each.status for each in line.events if each.type == "status_changed"]
         assert statuses[-1] == "disconnected"
         assert full.held == 1
+
+
+def test_the_end_of_a_sidecar_is_waited_for(machine: Path) -> None:
+    """Whoever finds it lost goes on when what it held is known, or when that takes too long."""
+    told, going_on = threading.Event(), threading.Event()
+
+    def follow(_link: SidecarLink) -> None:
+        assert told.wait(10)
+
+    link = SidecarLink.start(on_event=lambda _: None, on_picture=lambda _: None, on_lost=follow)
+    link.settle()
+    assert link.usable
+    os.kill(link.pid, signal.SIGKILL)
+    waiting = threading.Thread(target=lambda: (link.settle(), going_on.set()))
+    waiting.start()
+    wait_until(lambda: not link.usable, what="the loss")
+    assert not going_on.is_set()
+    told.set()
+    waiting.join(10)
+    assert going_on.is_set()
