@@ -268,7 +268,7 @@ class Player(anywidget.AnyWidget):
             answer_command(self, content, lambda: (self._broadcast(), []))
         elif kind == "hls":
             answer_command(self, content, lambda: ({}, [HLS.read_bytes()]))
-        elif kind == "still":
+        elif kind == "decode":
             past = int(content.get("stream") or 0), int(content.get("seq") or 0)
             answer_command(self, content, lambda: self._still(past))
         elif kind == "happenings":

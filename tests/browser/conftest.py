@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
 from odyssey_nb.service.worlds.test_pattern import read
 from tests.conftest import wait_until
@@ -101,11 +102,16 @@ class Notebook:
     def wait_live(self, *, pictures: int = 3, seconds: float = 60) -> None:
         """Wait until so many pictures are painted."""
         expect(self.player).to_have_attribute("data-streaming", "true", timeout=seconds * 1000)
-        self.page.wait_for_function(
-            "n => Number(document.querySelector('.odyssey-player canvas').dataset.seq) >= n",
-            arg=pictures,
-            timeout=seconds * 1000,
-        )
+        try:
+            self.page.wait_for_function(
+                "n => Number(document.querySelector('.odyssey-player canvas').dataset.seq) >= n",
+                arg=pictures,
+                timeout=seconds * 1000,
+            )
+        except PageTimeoutError as error:
+            said = self.player.inner_text()
+            state = self.player.evaluate("it => [{...it.dataset}, document.visibilityState]")
+            raise AssertionError(f"picture {self.seq} of {pictures}: {state}, {said!r}") from error
 
 
 def painted(player: Locator) -> tuple[int, int]:

@@ -82,8 +82,10 @@ def test_jpegs_come_where_nothing_decodes_video(open_notebook: OpenNotebook, pag
         "import time; time.sleep(1)\n"  # in which the picture that was asked for last still comes
         "a = stream.statistics(); time.sleep(2); a == stream.statistics()"
     )
+    broken = "import sys; sys.modules['odyssey_nb.media.jpeg'] = None"
+    mended = "del sys.modules['odyssey_nb.media.jpeg']"
     page.add_init_script(NO_MEDIA_SOURCE)
-    notebook = start(open_notebook, "JPEG", filler, fetched)
+    notebook = start(open_notebook, "JPEG", filler, fetched, broken, mended)
     follow(notebook)
     meter = notebook.player.locator(".odyssey-meter")
     expect(meter).to_contain_text("fps JPEG")
@@ -100,3 +102,12 @@ def test_jpegs_come_where_nothing_decodes_video(open_notebook: OpenNotebook, pag
     still = notebook.seq
     notebook.player.scroll_into_view_if_needed()
     wait_until(lambda: notebook.seq > still + 5, what="pictures back in sight")
+    notebook.run(4)
+    notebook.player.scroll_into_view_if_needed()
+    problem = notebook.player.locator(".odyssey-problem")
+    expect(problem).to_contain_text("decode failed")
+    expect(problem).to_contain_text("log")
+    notebook.run(5)
+    notebook.player.scroll_into_view_if_needed()
+    expect(problem).to_have_text(" ")
+    wait_until(lambda: notebook.seq > still + 20, what="pictures again")

@@ -179,7 +179,7 @@ def test_a_page_that_decodes_nothing_asks_for_each_picture(start: Callable[[], A
     page.say("view", visible=True, decodes=False)
     known, seq, number = 0, 0, -1
     for _ in range(3):
-        still = page.ask("still", stream=known, seq=seq)
+        still = page.ask("decode", stream=known, seq=seq)
         assert still["seq"] > seq
         image = Image.open(io.BytesIO(still["buffers"][0]))
         assert image.format == "JPEG"
@@ -190,7 +190,7 @@ def test_a_page_that_decodes_nothing_asks_for_each_picture(start: Callable[[], A
     assert not page.pictures
     assert player.statistics()["views"] == 0
     stream.end()
-    assert not page.ask("still", stream=known, seq=seq)["ok"]
+    assert not page.ask("decode", stream=known, seq=seq)["ok"]
 
 
 def test_a_mark_is_set_from_the_page(start: Callable[[], Any]) -> None:

@@ -205,12 +205,13 @@ function render({ model, el }) {
 
   const stills = new Stills(
     {
-      ask: (newest) => commands.ask({ type: "still", ...newest }, STILL_WITHIN),
+      ask: (newest) => commands.ask({ type: "decode", ...newest }, STILL_WITHIN),
       async show(picture, data) {
         kernelClock.hear(picture.sent, Date.now());
         gauge.arrived(/** @type {any} */ (picture), data.byteLength, performance.now());
         await screen.showImage(picture, data);
       },
+      change: update,
     },
     signal,
   );
@@ -387,7 +388,7 @@ function render({ model, el }) {
     if (name !== "streaming") return;
     painted = false;
     past = true;
-    steering.refused = null;
+    steering.refused = stills.refused = null;
     quietSince = performance.now();
     rate.clear();
   }
@@ -412,7 +413,9 @@ function render({ model, el }) {
     const [tone, words] = reachable()
       ? pillOf({ status, streaming, starting: starting || stage !== "", quiet, past })
       : [gone().tone, gone().pill];
-    const refused = steering.refused ?? { error: latest.get("error"), hint: latest.get("hint") };
+    const failed = streaming ? stills.refused : null;
+    const refused =
+      steering.refused ?? failed ?? { error: latest.get("error"), hint: latest.get("hint") };
     // Pictures that need no kernel go on without it.
     const without = reachable() && kernel.fate !== "live";
     dress(parts, latest, {

@@ -3,6 +3,7 @@
 
 /** @import { Answer } from "./_shared.js" */
 /** @import { Picture } from "./screen.js" */
+import { NO_ANSWER } from "./_shared.js";
 
 /** @typedef {Answer & Pick<Picture, "stream" | "seq" | "sent"> & { buffers: DataView[] }} Still */
 
@@ -11,6 +12,8 @@ export class Stills {
   #newest = { stream: 0, seq: 0 }; // the picture that came last
   #watching = false;
   #asking = false;
+  /** @type {Answer | null} */
+  refused = null; // why the kernel has no picture, until it has one
   #on;
   #signal;
 
@@ -18,6 +21,7 @@ export class Stills {
    * @param {object} on
    * @param {(newest: { stream: number, seq: number }) => Promise<Answer>} on.ask  for one after it
    * @param {(picture: Still, data: DataView) => Promise<void>} on.show  done when it could be painted
+   * @param {() => void} on.change  something is refused now, or is not any more
    * @param {AbortSignal} signal
    */
   constructor(on, signal) {
@@ -33,6 +37,7 @@ export class Stills {
     try {
       while (this.#watching && !this.#signal.aborted) {
         const still = /** @type {Still} */ (await this.#on.ask(this.#newest));
+        this.#refuse(still.ok || still.error === NO_ANSWER ? null : still);
         if (!still.ok) break; // the next call tries again
         this.#newest = { stream: still.stream, seq: still.seq };
         if (this.#watching) await this.#on.show(still, still.buffers[0]);
@@ -42,5 +47,12 @@ export class Stills {
     } finally {
       this.#asking = false;
     }
+  }
+
+  /** @param {Answer | null} answer */
+  #refuse(answer) {
+    if (answer?.error === this.refused?.error) return;
+    this.refused = answer;
+    this.#on.change();
   }
 }
