@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -58,8 +59,19 @@ class Comparison(w.VBox):
         grid = w.Box(self.players)
         grid.add_class("odyssey-side-by-side")
         grid.add_class(f"odyssey-columns-{2 if len(found) == MOST else len(found)}")
-        super().__init__([grid, PromptBox(self.names)])
+        self._prompts = PromptBox(self.names)
+        super().__init__([grid, self._prompts])
         self.add_class("odyssey-compare")
+
+    def _display_(self) -> object:
+        """Return what marimo shows, which knows no boxes of ipywidgets but has its own."""
+        marimo: Any = sys.modules["marimo"]  # which has asked; we do not depend on it
+        columns = 2 if len(self.players) == MOST else len(self.players)
+        rows = [
+            marimo.hstack(self.players[first : first + columns], widths="equal")
+            for first in range(0, len(self.players), columns)
+        ]
+        return marimo.vstack([*rows, self._prompts])
 
     def __repr__(self) -> str:
         return f"<Comparison of {', '.join(map(repr, self.names))}>"

@@ -23,7 +23,7 @@ from tests.conftest import Service, find_local_service, wait_until
 pytestmark = pytest.mark.browser
 
 PROMPT = "a misty forest at dawn"
-APP = f"""
+APP = """
 import marimo
 
 app = marimo.App()
@@ -33,10 +33,13 @@ app = marimo.App()
 def _():
     import odyssey_nb as ody
 
-    stream = ody.start({PROMPT!r})
-    stream
+    {cell}
     return
 """
+STREAM = f"ody.start({PROMPT!r})"
+COMPARISON = """ody.compare(
+        ody.start("a red house", on="left"), ody.start("a blue house", on="right")
+    )"""
 
 
 def steer(player: Locator) -> None:
@@ -68,10 +71,13 @@ def test_notebook_7(lab: Lab, page: Page) -> None:
 
 @pytest.fixture
 def marimo_app(
-    machine: Path, tmp_path: Path, local_service: Callable[[], Service]
+    machine: Path,
+    tmp_path: Path,
+    local_service: Callable[[], Service],
+    request: pytest.FixtureRequest,
 ) -> Iterator[str]:
-    """A marimo app, served as its users see it; its address."""
-    (tmp_path / "app.py").write_text(APP)
+    """A marimo app of one cell, served as its users see it; its address."""
+    (tmp_path / "app.py").write_text(APP.format(cell=request.param))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -102,8 +108,40 @@ def marimo_app(
         process.wait(10)
 
 
+@pytest.mark.parametrize("marimo_app", [STREAM], indirect=True, ids=["stream"])
 def test_marimo(marimo_app: str, page: Page, machine: Path) -> None:
     """Naming a stream shows it, without the extension that Jupyter loads."""
     page.goto(marimo_app)
     steer(page.locator(".odyssey-player"))
     find_local_service(machine).wait_free(seconds=5)
+
+
+@pytest.mark.parametrize("marimo_app", [COMPARISON], indirect=True, ids=["compare"])
+def test_marimo_compares(marimo_app: str, page: Page, machine: Path) -> None:
+    """Streams side by side under one prompt box, in marimo's own boxes."""
+    page.goto(marimo_app)
+    players = page.locator(".odyssey-player")
+    expect(players).to_have_count(2, timeout=60_000)
+    shown = players.first, players.last
+    for player, prompt in zip(shown, ("a red house", "a blue house"), strict=True):
+        expect(player).to_have_attribute("data-streaming", "true", timeout=60_000)
+        wait_until(
+            lambda player=player, prompt=prompt: painted(player)[1] == prompt_hash(prompt),
+            what=prompt,
+            seconds=30,
+        )
+    left, right = (each.bounding_box() for each in shown)
+    assert left is not None
+    assert right is not None
+    assert left["x"] + left["width"] <= right["x"], "side by side"
+    box = page.get_by_label("prompt for all", exact=True)
+    box.fill("heavy snow")
+    box.press("Enter")
+    said = page.locator(".odyssey-prompt-box li")
+    expect(said).to_have_text(["left applied: heavy snow", "right applied: heavy snow"])
+    for player in shown:
+        wait_until(
+            lambda player=player: painted(player)[1] == prompt_hash("heavy snow"), what="the prompt"
+        )
+        player.get_by_label("disconnect and free the streamer").click()
+    find_local_service(machine).wait_free(seconds=10)
