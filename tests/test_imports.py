@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import inspect
@@ -9,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,70 @@ def test_every_export_is_documented(name):
 def test_version_is_the_distributions():
     """`__version__` is what was installed."""
     assert odyssey_nb.__version__ == importlib.metadata.version("odyssey-nb")
+
+
+def runtime_imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every module that a file imports at run time, in order."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+
+
+@pytest.mark.newest
+def test_pyav_is_loaded_as_a_whole() -> None:
+    """Nobody asks for a part of it first: two threads that do so at once break its loading."""
+    package = Path(odyssey_nb.__file__).parent
+    for path in package.rglob("*.py"):
+        found = sorted(runtime_imports(path))
+        parts = [line for line, name in found if name.startswith("av.")]
+        whole = [line for line, name in found if name == "av"]
+        assert not parts or (whole and whole[0] < parts[0]), path
+
+
+# The thread that is in the middle of PyAV goes on when the other one has got into it, or could not.
+AT_ONCE = """
+import sys, threading
+
+inside, began = threading.Event(), threading.Event()
+
+class Meet:
+    def find_spec(self, name, path=None, target=None):
+        if name == "av.error" and threading.current_thread() is not first:
+            inside.set()
+        if name == "av.audio" and threading.current_thread() is first:
+            began.set()
+            inside.wait(0.5)
+
+def load():
+    from odyssey_nb.kernel.pictures import _check_format
+    _check_format("rgb")
+
+def decode():
+    from odyssey_nb.kernel.newest import Newest
+    began.wait(20)
+    Newest(None)._decode(1, [])
+
+sys.meta_path.insert(0, Meet())
+broken = []
+threading.excepthook = lambda given: broken.append(given.exc_value)
+first, second = threading.Thread(target=load), threading.Thread(target=decode)
+first.start(), second.start(), first.join(), second.join()
+assert began.is_set() and not broken, broken
+"""
+
+
+@pytest.mark.newest
+def test_two_threads_load_pyav_at_once() -> None:
+    """A cell that shows a stream and the page that asks for its first picture."""
+    subprocess.run([sys.executable, "-c", AT_ONCE], check=True, timeout=60)

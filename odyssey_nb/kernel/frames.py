@@ -85,7 +85,7 @@ def _coming(source: Streaming, timeout: float) -> Iterator[av.VideoFrame]:
 
     With a decoder of its own: that which other readers share leaves pictures out.
     """
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     from odyssey_nb.media.h264 import Decoder
 

@@ -148,7 +148,7 @@ class Newest:
 
     def _decode(self, number: int, pictures: list[wire.Picture]) -> None:
         """Decode those that another reader has not decoded meanwhile."""
-        from av.error import FFmpegError
+        from av import FFmpegError
 
         from odyssey_nb.media.h264 import Decoder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import av
 import numpy as np
 import psutil
 from av.video.reformatter import VideoReformatter
@@ -11,7 +12,6 @@ from av.video.reformatter import VideoReformatter
 from odyssey_nb.errors import UsageError
 
 if TYPE_CHECKING:
-    import av
     from numpy.typing import NDArray
     from PIL import Image
 

@@ -22,7 +22,7 @@ def still(pictures: list[Picture], *, portrait: bool) -> str | None:
     if not pictures:
         return None
     # Here, because a process that repairs nothing needs none of it.
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     from odyssey_nb.media.h264 import Decoder
     from odyssey_nb.media.image import pack
