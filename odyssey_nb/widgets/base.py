@@ -68,9 +68,10 @@ def answer_command(
             answer |= fields
         except OdysseyNBError as error:
             answer.update(ok=False, error=str(error), hint=error.hint)
-        except Exception:
+        except Exception as error:
             log.exception("a view's %s failed", kind)
-            answer.update(ok=False, error=f"{kind} failed", hint="The kernel's log says why.")
+            text = f"{kind} failed ({type(error).__name__})"  # whose words may hold secrets
+            answer.update(ok=False, error=text, hint="The kernel's log says more.")
         widget.send(answer, buffers=buffers)
 
     threading.Thread(target=run, name=f"odyssey-{kind}", daemon=True).start()
