@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -11,7 +11,6 @@ import aiohttp
 
 from odyssey_nb.client.retry import with_scheme
 from odyssey_nb.client.socket import (
-    CLOSE_SECONDS,
     OPEN_SECONDS,
     PING_SECONDS,
     MessageSocket,
@@ -64,6 +63,4 @@ class CrowdSocket(MessageSocket[wire.FromOwner, wire.ToOwner]):
             async with background(crowd.repeat(wire.Here(), wire.HERE_SECONDS)):
                 yield crowd
         finally:
-            with suppress(TimeoutError, aiohttp.ClientError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await socket.close()
+            await crowd.close("")

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from odyssey_nb.client.retry import delay, is_gone
 from odyssey_nb.concurrency import insist
-from odyssey_nb.errors import ConnectError, NegotiationError, NoStreamerError, OdysseyNBError
+from odyssey_nb.errors import (
+    ConnectError,
+    NegotiationError,
+    NoStreamerError,
+    NotFoundError,
+    OdysseyNBError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +30,7 @@ log = logging.getLogger(__name__)
 
 QUEUE_POLL_SECONDS = 1.0  # both official SDKs ask once a second (protocol section 1)
 RELEASE_SECONDS = 3.0
+ATTEMPT_SECONDS = 1.5  # of those; a new connection may get through where the old one is silent
 
 
 async def reserve(control: Control, *, queue_timeout: float) -> SessionGrant:
@@ -93,9 +100,10 @@ async def release(control: Control, session_id: str, signaling_url: str) -> bool
         async with asyncio.timeout(RELEASE_SECONDS):
             for attempt in itertools.count(1):
                 try:
-                    await free(control, session_id, signaling_url)
+                    async with asyncio.timeout(ATTEMPT_SECONDS):
+                        await free(control, session_id, signaling_url)
                     return True
-                except (ConnectError, NegotiationError) as error:
+                except (ConnectError, NegotiationError, TimeoutError) as error:
                     if is_gone(control.url, error):
                         break
                 await asyncio.sleep(delay(attempt))
@@ -118,7 +126,11 @@ async def free(control: Control, session_id: str, signaling_url: str) -> None:
             token = await control.session_token(session_id)
             async with control.signaling(signaling_url, session_id, token) as signaling:
                 pass
+            if signaling.left:
+                return
+            # A service that hangs up without an answer may have heard it all the same.
+            with suppress(NotFoundError):
+                await control.session_token(session_id)
+                raise NegotiationError("the goodbye did not get through")
     except TimeoutError:
         raise ConnectError(f"the service did not answer within {RELEASE_SECONDS:g} s") from None
-    if not signaling.left:
-        raise NegotiationError("the goodbye did not get through")

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from odyssey_nb.errors import OdysseyNBError
 
 ATTEMPTS = 3  # to connect
 RESUMES = 25  # attempts to open the socket of a session again
@@ -49,7 +45,7 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
-def is_gone(url: str, error: OdysseyNBError) -> bool:
+def is_gone(url: str, error: Exception) -> bool:
     """Whether `error` says that nothing on this machine listens at `url`: it holds nothing then."""
     refused = isinstance(getattr(error.__cause__, "os_error", None), ConnectionRefusedError)
     return refused and is_loopback(url)

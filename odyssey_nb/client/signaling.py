@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import aiohttp
-from aiohttp import WSCloseCode
 
 from odyssey_nb.client.retry import with_scheme
 from odyssey_nb.client.socket import (
@@ -73,9 +72,7 @@ class Signaling(MessageSocket[FromClient, FromServer]):
             await signaling._say_goodbye()
 
     async def _say_goodbye(self) -> None:
-        with suppress(SocketLostError, TimeoutError, aiohttp.ClientError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self.send(ClientDisconnecting())
-                await self._socket.close(code=CloseCode.NORMAL, message=b"Client disconnect")
-                # What was written to a line that is broken looks sent; the answer tells.
-                self.left = self._socket.close_code not in (None, WSCloseCode.ABNORMAL_CLOSURE)
+        with suppress(SocketLostError):
+            await self.send(ClientDisconnecting(), within=CLOSE_SECONDS)
+        # What was written to a line that is broken looks sent; the answer tells.
+        self.left = await self.close("Client disconnect") == CloseCode.NORMAL

@@ -55,6 +55,7 @@ class MessageSocket(Generic[Out, In]):
     ) -> None:
         self._socket = socket
         self._outgoing, self._incoming = outgoing, incoming
+        self._coming: asyncio.Future[aiohttp.WSMessage] | None = None
 
     async def send(self, message: Out, *, within: float = SEND_SECONDS) -> None:
         """Send `message`; what is large may take more seconds.
@@ -82,7 +83,11 @@ class MessageSocket(Generic[Out, In]):
             SocketLostError: The socket closed.
         """
         while True:
-            frame = await self._socket.receive()
+            # Shielded, since aiohttp takes a wait that is cancelled for a socket that broke, and
+            # would not hear the answer to our goodbye.
+            self._coming = self._coming or asyncio.ensure_future(self._socket.receive())
+            frame = await asyncio.shield(self._coming)
+            self._coming = None
             if frame.type == aiohttp.WSMsgType.TEXT:
                 with suppress(MalformedMessageError):
                     message = self._incoming.from_json(frame.data)
@@ -90,3 +95,15 @@ class MessageSocket(Generic[Out, In]):
                         return message
             elif frame.type != aiohttp.WSMsgType.BINARY:
                 raise SocketLostError(self._socket.close_code)
+
+    async def close(self, reason: str) -> int | None:
+        """Close the socket; return the code that the other end answered with, if it did in time."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._socket.close(code=CloseCode.NORMAL, message=reason.encode())
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+        finally:
+            if self._coming is not None:
+                self._coming.cancel()
+        return self._socket.close_code

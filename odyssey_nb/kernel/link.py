@@ -239,13 +239,18 @@ class SidecarLink:
 
     def follow(self) -> None:
         """Wait until all that was held through a lost sidecar is known to be lost."""
-        lost = self.lost.is_set() and threading.get_ident() != self._follower
-        if lost and self._following.acquire(timeout=GRACE):
+        if self.lost.is_set():
+            self._await_follower()
+
+    def _await_follower(self) -> None:
+        itself = threading.get_ident() == self._follower
+        if not itself and self._following.acquire(timeout=GRACE):
             self._following.release()
 
     def abandon(self) -> None:
         """Let go of a sidecar that hangs, and end it."""
         self._process.kill()
+        self._await_follower()  # a thread of ours, which no interrupt can keep from its work
         self._lose()
 
     def _read(self) -> None:

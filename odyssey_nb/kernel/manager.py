@@ -242,8 +242,20 @@ class ConnectionManager:
         link = runtime().sidecar
         if link is not None:
             link.settle()
+        self._await_release(RELEASE_SECONDS)  # what it held would be in the way
+
+    def _follow(self, link: SidecarLink) -> None:
+        """Wait until what was held through `link`, if it is lost, is released.
+
+        Whoever follows its end finds that among our connections, and needs its lease until then.
+        """
+        link.follow()
+        if not link.usable:
+            self._await_release(RELEASE_SECONDS)
+
+    def _await_release(self, seconds: float) -> None:
         if self._releasing is not None:
-            self._releasing.join(RELEASE_SECONDS)  # what it held would be in the way
+            self._releasing.join(seconds)
 
     def __getitem__(self, name: str) -> Connection:
         connection = self.get(name)
@@ -319,9 +331,10 @@ class ConnectionManager:
             with suppress(LinkError):
                 answer = link.post(lambda n: wire.Disconnect(id=n, connection=connection.name))
                 if not self._closed(link, answer):
+                    self._follow(link)
                     self.forget(connection)
                     raise AnswerTimeoutError("the sidecar did not close in time")
-        link.follow()  # who follows the end of a lost one releases what it held, and finds it here
+        self._follow(link)
         self.forget(connection)
 
     def _closed(self, link: SidecarLink, answer: Waiter[wire.Answer]) -> bool:
@@ -357,6 +370,7 @@ class ConnectionManager:
         state = runtime()
         link, state.sidecar = state.sidecar, None
         if link is None or not link.usable:
+            self._await_release(budget)
             return
         held, began = self.all(), time.monotonic()
         with suppress(OdysseyNBError, TimeoutError):

@@ -107,6 +107,7 @@ def test_jpegs_come_where_nothing_decodes_video(open_notebook: OpenNotebook, pag
     problem = notebook.player.locator(".odyssey-problem")
     expect(problem).to_contain_text("decode failed")
     expect(problem).to_contain_text("log")
+    still = notebook.seq
     notebook.run(5)
     notebook.player.scroll_into_view_if_needed()
     expect(problem).to_have_text(" ")

@@ -138,6 +138,8 @@ class World:
 class SimulatedControl:
     """The API; see `client.control.Control`."""
 
+    url = "http://127.0.0.1:1"
+
     def __init__(self, world: World) -> None:
         self._world = world
 

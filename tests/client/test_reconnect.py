@@ -105,6 +105,16 @@ async def test_a_broken_socket_is_opened_again(shared: Service) -> None:
     await until(lambda: shared.held == 0, seconds=2)
 
 
+async def test_a_goodbye_that_is_heard_is_said_once(shared: Service) -> None:
+    """Whoever leaves asks nothing more of the service."""
+    async with Relay.to(shared.url) as relay:
+        async with AsyncClient.open(relay.url, API_KEY) as client:
+            await client.start("a forest")
+            tokens = relay.count(b"POST /sessions/token")
+        assert relay.count(b"POST /sessions/token") == tokens
+    assert shared.held == 0
+
+
 async def test_a_goodbye_that_is_lost_is_said_again(shared: Service) -> None:
     """One that went out and was never answered may not have come; the session is freed anyway."""
     up, leave = asyncio.Event(), asyncio.Event()

@@ -251,8 +251,9 @@ async def test_a_connect_under_way_is_called_off(
         assert full.held == 1
 
 
-def test_the_end_of_a_sidecar_is_waited_for(machine: Path) -> None:
-    """Whoever finds it lost goes on when what it held is known, or when that takes too long."""
+def test_the_end_of_a_sidecar_is_waited_for(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds it lost goes on when what it held is known."""
+    monkeypatch.setattr("odyssey_nb.kernel.link.GRACE", 30)
     told, going_on = threading.Event(), threading.Event()
 
     def follow(_link: SidecarLink) -> None:

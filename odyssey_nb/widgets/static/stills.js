@@ -37,7 +37,7 @@ export class Stills {
     try {
       while (this.#watching && !this.#signal.aborted) {
         const still = /** @type {Still} */ (await this.#on.ask(this.#newest));
-        this.#refuse(still.ok || still.error === NO_ANSWER ? null : still);
+        if (still.error !== NO_ANSWER) this.#refuse(still.ok ? null : still);
         if (!still.ok) break; // the next call tries again
         this.#newest = { stream: still.stream, seq: still.seq };
         if (this.#watching) await this.#on.show(still, still.buffers[0]);
