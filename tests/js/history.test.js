@@ -43,6 +43,15 @@ test("a prompt that is sent again is there once, as the newest", () => {
   assert.deepEqual([it.up(), it.up(), it.up()], ["a forest", "snow", "snow"]);
 });
 
+test("what was sent before is older, however late it is told, and moves nobody", () => {
+  const it = box("snow", "fog");
+  it.text = "fog over";
+  it.up();
+  it.history.recall(["a forest", "rain", "a forest", "snow"]);
+  assert.equal(it.down(), "fog over");
+  assert.deepEqual([it.up(), it.up(), it.up(), it.up()], ["fog", "snow", "a forest", "rain"]);
+});
+
 test("an empty history keeps the text", () => {
   const it = box();
   it.text = "fog";
@@ -53,4 +62,6 @@ test("it forgets the oldest, not what was typed last", () => {
   const it = box(...Array.from({ length: PromptHistory.MOST + 10 }, (_, each) => `prompt ${each}`));
   for (let each = 0; each < PromptHistory.MOST + 10; each += 1) it.up();
   assert.equal(it.text, "prompt 10");
+  it.history.recall(["a forest"]);
+  assert.equal(it.up(), "prompt 10");
 });

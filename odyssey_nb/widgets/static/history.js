@@ -17,6 +17,16 @@ export class PromptHistory {
     this.#at = this.#sent.length;
   }
 
+  /** Remember what was sent before all that; it may be told late. @param {string[]} prompts */
+  recall(prompts) {
+    const once = prompts.filter((each, at) => prompts.lastIndexOf(each) === at);
+    const older = once.filter((each) => !this.#sent.includes(each));
+    older.splice(0, older.length + this.#sent.length - PromptHistory.MOST);
+    this.#sent = [...older, ...this.#sent];
+    this.#texts = [...older, ...this.#texts];
+    this.#at += older.length;
+  }
+
   /**
    * Go one back, or one forth, and return what stands there; null at either end.
    *

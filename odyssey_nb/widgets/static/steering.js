@@ -81,7 +81,7 @@ export class Steering {
 
   /** Remember prompts of before. @param {string[]} prompts */
   remember(prompts) {
-    for (const prompt of prompts) this.#history.add(prompt);
+    this.#history.recall(prompts);
   }
 
   /** Let the user send a prompt again, or change it before. @param {string} applied */
