@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,4 +150,20 @@ def test_a_kernel_completes_quickly(kernel: Kernel) -> None:  # noqa: F811
             assert expected in answer["matches"]
             assert code[answer["cursor_start"] : answer["cursor_end"]] == code.split()[1]
     assert quickest < 0.05
-    assert "odyssey_nb.client" not in kernel.run("import sys; print(*sys.modules)")
+
+
+ALONE = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from odyssey_nb import completion
+shell = InteractiveShell.instance()
+completion.add(shell)
+assert "start" in shell.complete("st", "%odyssey st", 11)[1]
+assert "odyssey_nb.client" not in sys.modules
+"""
+
+
+def test_completing_loads_no_client(machine: Path) -> None:
+    """Tab waits for none of what a connection needs; loading the extension loads that meanwhile."""
+    del machine
+    subprocess.run([sys.executable, "-c", ALONE], check=True, timeout=60)
