@@ -327,15 +327,15 @@ class ConnectionManager:
         # Interrupted before it is posted, the connection stays known and can be ended later.
         link = connection.link
         connection.was_left = True
+        closed = True
         if link.usable:
-            with suppress(LinkError):
+            with suppress(LinkError):  # what is lost is closed
                 answer = link.post(lambda n: wire.Disconnect(id=n, connection=connection.name))
-                if not self._closed(link, answer):
-                    self._follow(link)
-                    self.forget(connection)
-                    raise AnswerTimeoutError("the sidecar did not close in time")
+                closed = self._closed(link, answer)
         self._follow(link)
         self.forget(connection)
+        if not closed:
+            raise AnswerTimeoutError("the sidecar did not close in time")
 
     def _closed(self, link: SidecarLink, answer: Waiter[wire.Answer]) -> bool:
         """Wait until the sidecar has closed a connection; return whether it has.

@@ -58,7 +58,8 @@ class Comparison(w.VBox):
         self.players = [player_of(each) for each in found]
         grid = w.Box(self.players)
         grid.add_class("odyssey-side-by-side")
-        grid.add_class(f"odyssey-columns-{2 if len(found) == MOST else len(found)}")
+        self._columns = 2 if len(found) == MOST else len(found)
+        grid.add_class(f"odyssey-columns-{self._columns}")
         self._prompts = PromptBox(self.names)
         super().__init__([grid, self._prompts])
         self.add_class("odyssey-compare")
@@ -66,10 +67,9 @@ class Comparison(w.VBox):
     def _display_(self) -> object:
         """Return what marimo shows, which knows no boxes of ipywidgets but has its own."""
         marimo: Any = sys.modules["marimo"]  # which has asked; we do not depend on it
-        columns = 2 if len(self.players) == MOST else len(self.players)
         rows = [
-            marimo.hstack(self.players[first : first + columns], widths="equal")
-            for first in range(0, len(self.players), columns)
+            marimo.hstack(self.players[first : first + self._columns], widths="equal")
+            for first in range(0, len(self.players), self._columns)
         ]
         return marimo.vstack([*rows, self._prompts])
 
